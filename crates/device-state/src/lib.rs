@@ -1,0 +1,1 @@
+//! One actor per device: take a reading, decide, append, announce.

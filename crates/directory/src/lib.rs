@@ -1,0 +1,1 @@
+//! The read side: where every device is now.

@@ -1,0 +1,1 @@
+//! What the outside calls: ingest, management REST, streams, the map page.

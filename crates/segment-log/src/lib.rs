@@ -1,0 +1,1 @@
+//! The append-only segment log on disk that the reading queue and the embedded event store share.

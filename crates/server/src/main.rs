@@ -1,0 +1,3 @@
+//! The program: settings, wiring, start, drain.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Every format that leaves the process: readings, stored events, notifications.
