@@ -4,7 +4,7 @@ use crate::{ReadingId, RecentIds, Timestamp};
 
 /// What is known of a device beside the fold of its events: a few facts that every reading moves, even one that raises
 /// no event. Kept durable by *observations*; never shown as history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tracking {
     /// The newest time of a reading, by the device's own clock where it has one.
     pub newest_at: Timestamp,
