@@ -1,1 +1,15 @@
-//! Every format that leaves the process: readings, stored events, notifications.
+//! Every format that leaves the process: readings as devices send them, what waits in the queue, what the event store
+//! keeps, and what browsers and programs read.
+//!
+//! Bytes become domain types here and nowhere else; domain types know no format. Does no I/O. Start at [`stored`] for
+//! what lies on disk, at [`event_json`] for what the outside reads.
+
+pub mod event_json;
+pub mod original;
+pub mod queued;
+pub mod stored;
+pub mod text;
+
+mod damaged;
+
+pub use damaged::Damaged;
