@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { afterwards } from "./cleanup.mjs";
 import { allPages, call, request } from "./http.mjs";
 import { freePort } from "./ports.mjs";
 import { waitUntil } from "./wait.mjs";
@@ -159,13 +160,13 @@ export class Server {
 /** A folder of its own for a test, removed after it. */
 export function temporaryFolder(t) {
   const folder = mkdtempSync(join(tmpdir(), "fieldwatch-test-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
 /** A server with an empty data folder for a test, ready; killed and removed after it. `env` holds more variables. */
 export async function serve(t, { env, args, dataDir } = {}) {
   const server = new Server({ dataDir: dataDir ?? join(temporaryFolder(t), "data"), port: await freePort(), env, args });
-  t.after(() => (server.isRunning() ? server.kill() : undefined));
+  afterwards(t, () => (server.isRunning() ? server.kill() : undefined));
   return server.start();
 }
