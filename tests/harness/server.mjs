@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,6 +52,8 @@ process.on("exit", (code) => {
 for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(1));
 
 export class Server {
+  /** Lines in which the process said that it panicked; empty in a healthy run. */
+  panics = [];
   #process = null;
   #exited = null;
   #lines = [];
@@ -79,7 +81,9 @@ export class Server {
     for (const output of [child.stdout, child.stderr]) {
       output.setEncoding("utf8");
       output.on("data", (text) => {
-        this.#lines.push(...text.split("\n").filter((line) => line !== ""));
+        const lines = text.split("\n").filter((line) => line !== "");
+        this.panics.push(...lines.filter((line) => line.includes("panicked at")));
+        this.#lines.push(...lines);
         this.#lines.splice(0, Math.max(0, this.#lines.length - KEPT_LOG_LINES));
       });
     }
@@ -126,6 +130,12 @@ export class Server {
     const { code, signal } = await this.#exited;
     clearTimeout(timer);
     return { code, signal, elapsedMs: Date.now() - begun };
+  }
+
+  /** The most memory the process has held so far, in bytes. */
+  peakMemory() {
+    const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"));
+    return Number(kibibytes) * 1024;
   }
 
   log() {
