@@ -20,24 +20,35 @@
 //! Start at [`Log::open`]; then [`LogReader`] and [`FrameCursor`]. The bytes on disk are described in the `format`
 //! module and pinned by `golden/`.
 
-mod chain;
+mod log;
+mod options;
+
+mod open;
+mod writer;
+
 mod cursor;
-mod error;
-mod format;
+mod reader;
+
+mod rewrite;
+mod verify;
+
+mod chain;
+mod segment;
+
 mod frame_buffer;
 mod frame_index;
-mod free_space;
-mod listing;
-mod lock;
-mod log;
-mod open;
-mod options;
-mod reader;
-mod rewrite;
 mod scan;
-mod segment;
-mod verify;
-mod writer;
+
+mod format;
+mod listing;
+
+mod error;
+mod free_space;
+mod lock;
+
+#[cfg(test)]
+#[path = "../tests/log/small_disk.rs"]
+mod small_disk;
 
 pub use cursor::{Frame, FrameCursor};
 pub use error::{CommitError, Damage, OpenError, ReadError, RemoveError, RewriteError};

@@ -112,6 +112,14 @@ pub(crate) fn read(dir: &Path, kind: [u8; 4]) -> Result<Listing, OpenError> {
     Ok(listing)
 }
 
+/// Whether the newest segment, with a bad header, was never finished rather than damaged later.
+///
+/// The header is synced before the first frame is written, so a file that goes on behind a bad header was whole once.
+/// And a log never begins with an unfinished segment, unless it is the very first of its life.
+pub(crate) fn may_be_half_created(is_oldest: bool, base: u64, length: u64) -> bool {
+    length <= SEGMENT_HEADER_BYTES && (!is_oldest || base == 0)
+}
+
 /// The header of a segment file, and the length of the file.
 pub(crate) fn read_header(path: &Path) -> io::Result<(Result<SegmentHeader, HeaderFault>, u64)> {
     let file = File::open(path)?;

@@ -198,9 +198,10 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::small_disk::SmallDisk;
 
-    fn log_on_device(dir: &tempfile::TempDir, device: &str) -> Log {
-        let (mut log, _) = Log::open(dir.path(), LogOptions::new(*b"TEST")).expect("open");
+    fn log_on_device(dir: &tempfile::TempDir, device: &str, sync: SyncMode) -> Log {
+        let (mut log, _) = Log::open(dir.path(), LogOptions { sync, ..LogOptions::new(*b"TEST") }).expect("open");
         log.commit(&[b"on the disk"]).expect("commit");
         log.writer.write_to_device(device);
         log
@@ -210,7 +211,7 @@ mod tests {
     fn after_a_failed_sync_nothing_is_published_and_nothing_is_tried_again() {
         let dir = tempfile::tempdir().expect("temporary folder");
         // Takes every write, and cannot be synced.
-        let mut log = log_on_device(&dir, "/dev/null");
+        let mut log = log_on_device(&dir, "/dev/null", SyncMode::Durable);
         let end = log.reader().end();
         let failed = log.commit(&[b"lost"]);
         assert!(matches!(failed, Err(CommitError::Failed { action: "sync segment", .. })), "{failed:?}");
@@ -221,24 +222,42 @@ mod tests {
     }
 
     #[test]
+    fn the_mode_without_sync_really_does_not_sync() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let mut log = log_on_device(&dir, "/dev/null", SyncMode::Never);
+        log.commit(&[b"lost, and nobody is told"]).expect("a device that cannot be synced is not asked to");
+    }
+
+    #[test]
     fn a_write_that_cannot_be_taken_back_poisons() {
         let dir = tempfile::tempdir().expect("temporary folder");
         // Refuses every write for want of space, and cannot be truncated.
-        let mut log = log_on_device(&dir, "/dev/full");
+        let mut log = log_on_device(&dir, "/dev/full", SyncMode::Durable);
         assert!(matches!(log.commit(&[b"lost"]), Err(CommitError::Failed { action: "write segment", .. })));
         assert!(matches!(log.commit(&[b"again"]), Err(CommitError::Poisoned)));
     }
 
+    /// Without reservation the disk fills in the middle of a frame.
     #[test]
-    fn a_log_without_space_reservation_goes_on() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let (mut log, _) = Log::open(dir.path(), LogOptions::new(*b"TEST")).expect("open");
-        let path = log.writer.path.clone();
-        log.writer.write_to_device(path.to_str().expect("the path is text"));
-        log.commit(&[b"first"]).expect("commit");
-        log.commit(&[b"second"]).expect("commit");
-        let mut cursor = log.reader().frames_from(0);
-        assert_eq!(cursor.next_frame().expect("read").expect("first").payload, b"first");
-        assert_eq!(cursor.next_frame().expect("read").expect("second").payload, b"second");
+    fn half_a_frame_on_a_full_disk_is_taken_back() {
+        let Some(disk) = SmallDisk::of("1m") else { return };
+        let options = || LogOptions { max_frame_bytes: 1 << 20, ..LogOptions::new(*b"TEST") };
+        let path = disk.path().join("log");
+        let (mut log, _) = Log::open(&path, options()).expect("open");
+        let segment = log.writer.path.clone();
+        log.writer.write_to_device(segment.to_str().expect("the path is text"));
+        log.writer.finish();
+        let large = vec![1; 300_000];
+        while log.commit(&[&large]).is_ok() {}
+        let refused = log.commit(&[&large]);
+        assert!(matches!(refused, Err(CommitError::Full { .. })), "{refused:?}");
+        assert!(!log.is_poisoned());
+        let length = fs::metadata(&segment).expect("metadata").len();
+        assert_eq!(length, log.end(), "the file ends with a whole frame");
+        log.commit(&[b"a small one fits"]).expect("commit");
+        let end = log.end();
+        drop(log);
+        let (_, opened) = Log::open(&path, options()).expect("open");
+        assert_eq!((opened.end, opened.cut_bytes), (end, 0));
     }
 }

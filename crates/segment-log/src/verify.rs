@@ -2,13 +2,14 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
 use crate::{
     cursor::Frame,
     error::{Damage, OpenError},
-    format::{FORMAT_VERSION, FRAME_HEADER_BYTES, HeaderFault, LogId, SEGMENT_HEADER_BYTES},
+    format::{FORMAT_VERSION, FRAME_HEADER_BYTES, HeaderFault, LogId, SEGMENT_HEADER_BYTES, SegmentHeader},
     frame_buffer::{Extent, FrameBuffer},
     listing,
     scan::search,
@@ -60,6 +61,12 @@ pub fn verify(dir: impl AsRef<Path>, kind: [u8; 4], on_frame: &mut dyn FnMut(Fra
     Ok(walk.found)
 }
 
+fn open_segment(path: &Path) -> io::Result<(File, Result<SegmentHeader, HeaderFault>, u64)> {
+    let file = File::open(path)?;
+    let (header, length) = listing::read_header(path)?;
+    Ok((file, header, length))
+}
+
 struct Walk<'a> {
     kind: [u8; 4],
     /// From the first header that can be read. It makes the frames of a segment with a damaged header readable.
@@ -71,8 +78,12 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn segment(&mut self, base: u64, path: &Path, next: Option<u64>) -> Result<(), OpenError> {
         let failed = |action| OpenError::failed(action, path);
-        let (header, length) = listing::read_header(path).map_err(failed("read"))?;
-        let file = File::open(path).map_err(failed("open"))?;
+        let (file, header, length) = match open_segment(path) {
+            // Removed by retention since the folder was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(failed("read"))?,
+        };
+        let is_oldest = self.found.segments == 0;
         self.found.segments += 1;
         match header {
             Ok(header) if header.kind != self.kind => {
@@ -86,6 +97,9 @@ impl Walk<'_> {
             }
             Err(HeaderFault::NewerFormat(found)) => {
                 return Err(OpenError::NewerFormat { path: path.to_path_buf(), found, supported: FORMAT_VERSION });
+            }
+            Err(HeaderFault::Damaged) if next.is_none() && listing::may_be_half_created(is_oldest, base, length) => {
+                self.found.unfinished_bytes = length;
             }
             Ok(_) | Err(HeaderFault::Damaged) => {
                 self.note(path, 0, length.min(SEGMENT_HEADER_BYTES), Damage::SegmentHeader);
@@ -104,7 +118,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn frames(&mut self, extent: &Extent<'_>, path: &Path, sealed: bool) -> std::io::Result<()> {
+    fn frames(&mut self, extent: &Extent<'_>, path: &Path, sealed: bool) -> io::Result<()> {
         let mut buffer = FrameBuffer::default();
         let mut address = extent.base + SEGMENT_HEADER_BYTES;
         while address < extent.limit {

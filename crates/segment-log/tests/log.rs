@@ -1,5 +1,7 @@
 //! The promises of the segment log, against real files.
 
+#[path = "log/small_disk.rs"]
+mod small_disk;
 #[path = "log/support.rs"]
 mod support;
 

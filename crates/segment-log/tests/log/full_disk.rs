@@ -1,38 +1,13 @@
 //! A full disk, on a small file system of its own.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use fieldwatch_segment_log::{CommitError, Log, LogOptions, free_bytes};
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use fieldwatch_segment_log::{CommitError, Log, LogOptions, RewriteError, free_bytes};
 
-use crate::support::{folder, options, payload, read_all};
-
-/// A file system in memory, unmounted at the end.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn of(size: &str) -> Option<Self> {
-        let disk = Self(folder());
-        let data = std::ffi::CString::new(format!("size={size}")).expect("no zero byte");
-        match mount("tmpfs", disk.path(), "tmpfs", MountFlags::empty(), data.as_c_str()) {
-            Ok(()) => Some(disk),
-            Err(error) => {
-                eprintln!("SKIPPED: cannot mount a small file system ({error}); run as root to test a full disk");
-                None
-            }
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = unmount(self.path(), UnmountFlags::DETACH);
-    }
-}
+use crate::{
+    small_disk::SmallDisk,
+    support::{options, payload, read_all},
+};
 
 /// Commits until the disk is full, and returns what was acknowledged.
 fn fill_up(log: &mut Log, length: usize) -> Vec<Vec<u8>> {
@@ -106,4 +81,19 @@ fn log_frames_before(log: &Log, address: u64) -> usize {
         frames += 1;
     }
     frames
+}
+
+#[test]
+fn a_rewrite_on_a_full_disk_leaves_the_segment_as_it_was() {
+    let Some(disk) = SmallDisk::of("4m") else { return };
+    let (mut log, _) = Log::open(disk.path(), options(1 << 20)).expect("open");
+    let committed = fill_up(&mut log, 40_000);
+    let files = fs::read_dir(disk.path()).expect("list").count();
+    let refused = log.rewrite_segment(0, &mut |_, payload| {
+        payload.fill(0);
+        true
+    });
+    assert!(matches!(refused, Err(RewriteError::Full { .. })), "{refused:?}");
+    assert_eq!(fs::read_dir(disk.path()).expect("list").count(), files, "no copy is left behind");
+    assert_eq!(read_all(&log.reader()), committed);
 }

@@ -1,14 +1,16 @@
 //! Readers beside a writer, in this process and in another.
 
 use std::{
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use fieldwatch_segment_log::{FRAME_HEADER_BYTES, LogReader, OpenError, ReadError, SEGMENT_HEADER_BYTES};
+use fieldwatch_segment_log::{
+    FRAME_HEADER_BYTES, Log, LogOptions, LogReader, OpenError, ReadError, SEGMENT_HEADER_BYTES, SyncMode, verify,
+};
 use proptest::prelude::*;
 
-use crate::support::{KIND, fill, folder, open, payload, read_all, read_on};
+use crate::support::{KIND, fill, folder, open, options, payload, read_all, read_on};
 
 #[test]
 fn a_reader_follows_a_writer_in_another_thread() {
@@ -58,6 +60,51 @@ fn a_reader_of_another_process_sees_more_after_a_refresh() {
     }
     assert_eq!(read_all(&beside), committed);
     assert_eq!(beside.segments(), log.segments());
+}
+
+#[test]
+fn a_reader_of_another_process_is_never_misled_by_a_commit_in_progress() {
+    const COMMITS: usize = 300;
+    let dir = folder();
+    let (mut log, _) = open(dir.path(), 30_000);
+    thread::scope(|scope| {
+        let beside = LogReader::open_read_only(dir.path(), KIND).expect("open to read");
+        let dir = &dir;
+        scope.spawn(move || {
+            let deadline = Instant::now() + Duration::from_mins(1);
+            let mut cursor = beside.frames_from(0);
+            let mut ordinal = 0;
+            while ordinal < COMMITS {
+                assert!(Instant::now() < deadline, "only {ordinal} commits were seen");
+                beside.refresh().expect("refresh");
+                let (seen, outcome) = read_on(&mut cursor);
+                outcome.expect("read");
+                for frame in seen {
+                    assert_eq!(frame, payload(ordinal, ordinal * 37 % 9000));
+                    ordinal += 1;
+                }
+                let checked = verify(dir.path(), KIND, &mut |_| {}).expect("verify");
+                assert_eq!(checked.damages, []);
+            }
+        });
+        fill(&mut log, (0..COMMITS).map(|ordinal| ordinal * 37 % 9000));
+    });
+}
+
+#[test]
+fn a_log_of_many_segments_is_read_with_a_bounded_number_of_open_files() {
+    const SEGMENTS: usize = 400;
+    let dir = folder();
+    let unsynced = LogOptions { sync: SyncMode::Never, ..options(100) };
+    let (mut log, _) = Log::open(dir.path(), unsynced).expect("open");
+    let committed = fill(&mut log, vec![50; SEGMENTS]);
+    assert_eq!(log.segments().len(), SEGMENTS);
+    assert_eq!(read_all(&log.reader()), committed);
+    let descriptors = fs::read_dir("/proc/self/fd").expect("list descriptors");
+    let targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let open_files = targets.filter(|target| target.starts_with(dir.path())).count();
+    assert!((2..=260).contains(&open_files), "{open_files} files are open");
+    assert_eq!(read_all(&log.reader()), committed, "closed files open again");
 }
 
 #[test]
