@@ -5,6 +5,7 @@
 //! what lies on disk, at [`event_json`] for what the outside reads.
 
 pub mod event_json;
+pub mod ingest;
 pub mod original;
 pub mod queued;
 pub mod stored;
