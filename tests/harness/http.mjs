@@ -50,6 +50,7 @@ export function call(url, { method = "GET", body, headers = {}, ...more } = {}) 
 /** All pages of a list; `items` names the list in the answer. */
 export async function allPages(url, items, deadlineMs) {
   const all = [];
+  const followed = new Set();
   let cursor = null;
   do {
     const page = new URL(url);
@@ -58,6 +59,8 @@ export async function allPages(url, items, deadlineMs) {
     if (status !== 200) throw new Error(`${page} answered ${status}: ${text}`);
     all.push(...json[items]);
     cursor = json.nextCursor;
+    if (cursor === undefined || followed.has(cursor)) throw new Error(`${page} leads back to ${cursor}`);
+    followed.add(cursor);
   } while (cursor !== null);
   return all;
 }

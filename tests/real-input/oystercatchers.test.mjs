@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 
 import { line } from "../harness/load.mjs";
+import { assertAsModelled } from "../harness/modelled.mjs";
 import { fieldwatch, serve, temporaryFolder } from "../harness/server.mjs";
 import { Fleet } from "../reference/fleet.mjs";
 
@@ -38,29 +39,9 @@ function expected() {
   return { events, devices: fleet.views() };
 }
 
-const countByType = (events) => events.reduce((counts, { type }) => ({ ...counts, [type]: (counts[type] ?? 0) + 1 }), {});
-const byDevice = (events) => [...events].sort((left, right) => left.deviceId.localeCompare(right.deviceId) || left.version - right.version);
-
 async function compare(t, server) {
-  await server.drained();
-  const model = expected();
-  const exported = await server.exportedEvents();
-  t.diagnostic(JSON.stringify(countByType(exported)));
-  assert.deepEqual(countByType(exported), countByType(model.events));
-
-  // Position, time of recording and the id that was given on the way are the server's own.
-  const comparable = ({ position, recordedAt, readingId, ...event }) => event;
-  const [actual, wanted] = [byDevice(exported), byDevice(model.events)].map((events) => events.map(comparable));
-  actual.forEach((event, index) => assert.deepEqual(event, wanted[index], `event ${index}`));
-  assert.equal(actual.length, wanted.length);
-
-  const listed = (await server.devices()).map(({ deviceId, temperature, location, lastSeen, version }) =>
-    [deviceId, { temperature, location, lastSeen, version }]);
-  assert.deepEqual(listed, model.devices.map(([id, { lateReadings, ...view }]) => [id, view]));
-  for (const [deviceId, { lateReadings }] of model.devices) {
-    const { json } = await server.call(`/api/v1/devices/${deviceId}`);
-    assert.equal(json.lateReadings, lateReadings, `late readings of ${deviceId}`);
-  }
+  const { events, devices } = expected();
+  t.diagnostic(JSON.stringify(await assertAsModelled(server, events, devices)));
 }
 
 test("`fieldwatch send` brings the real readings in as the reference model has them", { skip, timeout: 120_000 }, async (t) => {
