@@ -164,6 +164,17 @@ mod one_reading {
     }
 
     #[test]
+    fn an_unknown_name_is_told_once() {
+        check_refused(
+            &GOOD.replace('}', ",\"x\":1,\"y\":1,\"x\":1}"),
+            &[
+                "x: is not known; known are deviceId, temperature, lat, lon, location, at, readingId",
+                "y: is not known; known are deviceId, temperature, lat, lon, location, at, readingId",
+            ],
+        );
+    }
+
+    #[test]
     fn so_many_unknown_names_cannot_make_a_giant_answer() {
         let members: Vec<String> = (0..1000).map(|number| format!("\"{number}{}\":0", "ü".repeat(1000))).collect();
         let parsed = json(&format!("{{{}}}", members.join(","))).expect("JSON").0;

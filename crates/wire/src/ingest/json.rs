@@ -255,19 +255,23 @@ impl<'a> Cursor<'a> {
         let from = self.at;
         let mut has_escapes = false;
         loop {
-            match self.peek() {
-                Some(b'"') => {
+            let rest = &self.text.as_bytes()[self.at..];
+            let Some(plain) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) else {
+                self.at = self.text.len();
+                return Err(self.expected("the end of a string"));
+            };
+            self.at += plain;
+            match rest[plain] {
+                b'"' => {
                     let raw = &self.text[from..self.at];
                     self.at += 1;
                     return Ok((raw, has_escapes));
                 }
-                Some(b'\\') => {
+                b'\\' => {
                     has_escapes = true;
                     self.skip_escape()?;
                 }
-                Some(0..=0x1f) => return Err(self.malformed(Problem::ControlCharacter)),
-                Some(_) => self.at += 1,
-                None => return Err(self.expected("the end of a string")),
+                _ => return Err(self.malformed(Problem::ControlCharacter)),
             }
         }
     }

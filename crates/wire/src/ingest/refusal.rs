@@ -189,6 +189,11 @@ impl Rejections {
         self.list.last().is_some_and(|last| last.index == index)
     }
 
+    /// Whether this field of this reading, the newest looked at, is told already.
+    pub(super) fn name(&self, index: usize, field: &str) -> bool {
+        self.list.iter().rev().take_while(|told| told.index == index).any(|told| told.field == field)
+    }
+
     pub(super) fn into_list(self) -> Vec<Rejection> {
         self.list
     }

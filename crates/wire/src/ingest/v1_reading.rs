@@ -94,7 +94,7 @@ pub(super) fn take<'a>(
         Some(member) => draft.take(member, cursor),
         None => draft.skip_unknown(cursor, "", &name, Member::OF_READING),
     })?;
-    Ok(draft.into_reading(limits, now, new_id))
+    Ok(draft.judge(limits, now, new_id))
 }
 
 /// The members of one reading, as far as they were seen.
@@ -144,9 +144,12 @@ impl<'a> Draft<'a, '_> {
         known: &'static [&'static str],
     ) -> Result<(), Malformed> {
         cursor.skip_value()?;
+        let told: String = within.chars().chain(name.chars().take(UNKNOWN_NAME_CHARS)).collect();
+        if self.rejections.name(self.index, &told) {
+            return Ok(());
+        }
         self.unknown += 1;
         if self.unknown <= UNKNOWN_NAMES_TOLD {
-            let told: String = within.chars().chain(name.chars().take(UNKNOWN_NAME_CHARS)).collect();
             self.rejections.add(self.index, told, Reason::Unknown { meant: known_names::meant(name, known), known });
         } else if self.unknown == UNKNOWN_NAMES_TOLD + 1 {
             self.rejections.add(self.index, "", Reason::MoreUnknown);
@@ -154,7 +157,7 @@ impl<'a> Draft<'a, '_> {
         Ok(())
     }
 
-    fn into_reading(mut self, limits: &Limits, now: Timestamp, new_id: &mut dyn FnMut(usize) -> ReadingId) -> Option<Accepted<'a>> {
+    fn judge(&mut self, limits: &Limits, now: Timestamp, new_id: &mut dyn FnMut(usize) -> ReadingId) -> Option<Accepted<'a>> {
         let device_id = self.wanted(Member::DeviceId, field::device_id);
         let temperature = self.wanted(Member::Temperature, |value| field::temperature(&value, Numbers::Plain, limits));
         let location = self.location();
