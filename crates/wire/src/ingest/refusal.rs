@@ -170,10 +170,14 @@ impl Rejections {
     }
 
     pub(super) fn add(&mut self, index: usize, field: impl Into<Cow<'static, str>>, reason: Reason) {
-        let is_first = self.list.last().is_none_or(|last| last.index != index);
-        if is_first || self.list.len() < self.told_in_full {
+        if self.have_room(index) {
             self.list.push(Rejection { index, field: field.into(), reason });
         }
+    }
+
+    /// Whether more of this reading, the newest looked at, will be told.
+    pub(super) fn have_room(&self, index: usize) -> bool {
+        self.list.len() < self.told_in_full || !self.concern(index)
     }
 
     /// Tells one thing of a reading, the newest looked at, in place of all that was told of it before.

@@ -144,6 +144,9 @@ impl<'a> Draft<'a, '_> {
         known: &'static [&'static str],
     ) -> Result<(), Malformed> {
         cursor.skip_value()?;
+        if !self.rejections.have_room(self.index) {
+            return Ok(());
+        }
         let told: String = within.chars().chain(name.chars().take(UNKNOWN_NAME_CHARS)).collect();
         if self.rejections.name(self.index, &told) {
             return Ok(());
