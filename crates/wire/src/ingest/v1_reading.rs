@@ -5,7 +5,7 @@
 //! Names are exact; others and repeated ones are refused. All bad fields are told, each once, unknown names first.
 
 use super::field::{self, Numbers};
-use super::json::{Cursor, Malformed, Value};
+use super::json::{Cursor, Kind, Malformed, Value};
 use super::known_names;
 use super::refusal::{Reason, Rejections};
 use super::{Accepted, Limits};
@@ -83,7 +83,7 @@ pub(super) fn take<'a>(
     rejections: &mut Rejections,
 ) -> Result<Option<Accepted<'a>>, Malformed> {
     let kind = cursor.kind()?;
-    if kind != super::json::Kind::Object {
+    if kind != Kind::Object {
         cursor.skip_value()?;
         rejections.add(index, "", Reason::WrongType { wanted: "an object", found: kind });
         return Ok(None);
@@ -116,7 +116,7 @@ impl<'a> Draft<'a, '_> {
     }
 
     fn take_location(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
-        if self.has_seen(Member::Location) || cursor.kind()? != super::json::Kind::Object {
+        if cursor.kind()? != Kind::Object {
             return self.take(Member::Location, cursor);
         }
         self.note(Member::Location);
