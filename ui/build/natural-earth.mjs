@@ -38,6 +38,10 @@ function withoutRepeats(coordinates) {
   );
 }
 
+/** One by one: MapLibre cuts a feature into triangles as a whole, and all land at once is too much for it. */
+const polygonsOf = ({ type, coordinates }) =>
+  type === 'Polygon' ? [{ type, coordinates }] : coordinates.map((rings) => ({ type: 'Polygon', coordinates: rings }));
+
 const asFeature = (kind, geometry, properties = {}) => ({
   type: 'Feature',
   properties: { kind, ...properties },
@@ -67,7 +71,7 @@ const graticule = geoGraticule().step([15, 15]).extent([[-180, -75], [180, 75.1]
 const world = {
   type: 'FeatureCollection',
   features: [
-    ...feature(land, land.objects.land).features.map((part) => asFeature('land', cut(part.geometry))),
+    ...feature(land, land.objects.land).features.flatMap((part) => polygonsOf(cut(part.geometry))).map((polygon) => asFeature('land', polygon)),
     asFeature('border', cut(mesh(countries, countries.objects.countries, (a, b) => a !== b))),
     asFeature('graticule', { type: 'MultiLineString', coordinates: rounded(graticule().coordinates) }),
     ...feature(countries, countries.objects.countries).features.map(label),

@@ -57,8 +57,7 @@ export class FleetMap {
   ) {
     this.#theme = theme;
     this.#calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    this.#points = new PointLayer(fleet);
-    this.#points.colours = PALETTES[theme].points;
+    this.#points = new PointLayer(fleet, PALETTES[theme].points);
     this.#map = new MapLibre({
       container,
       style: styleFor(theme),
@@ -97,7 +96,7 @@ export class FleetMap {
 
   /** Shows what changed in the fleet. */
   redraw(): void {
-    this.#map.triggerRepaint();
+    this.#points.redraw();
   }
 
   setTheme(theme: Theme): void {
@@ -115,7 +114,6 @@ export class FleetMap {
 
   setDomain(domain: Domain): void {
     this.#points.domain = domain;
-    this.redraw();
   }
 
   setGlobe(globe: boolean): void {
@@ -128,7 +126,6 @@ export class FleetMap {
 
   select(slot: number | undefined): void {
     this.#points.selected = slot ?? -1;
-    this.redraw();
   }
 
   showTrail(points: readonly TrackPoint[]): void {
@@ -225,7 +222,7 @@ export class FleetMap {
   #slotAt(point: { x: number; y: number }): number {
     const place = MercatorCoordinate.fromLngLat(this.#map.unproject([point.x, point.y]));
     const worldPx = 512 * 2 ** this.#map.getZoom();
-    return nearest(this.fleet, place.x, place.y, (REACH_PX + this.#points.radius() / 2) / worldPx);
+    return nearest(this.fleet, place.x, place.y, (REACH_PX + this.#points.radius / 2) / worldPx);
   }
 }
 

@@ -14,6 +14,7 @@ in float a_appearance;
 uniform vec4 u_origin;
 uniform float u_shift;
 uniform float u_radius;
+uniform float u_ratio;
 uniform vec2 u_domain;
 uniform sampler2D u_colours;
 out vec3 v_colour;
@@ -36,7 +37,7 @@ void main() {
   v_colour = texture(u_colours, vec2((fraction * 255.0 + 0.5) / 256.0, 0.5)).rgb;
   v_opacity = dimmed ? 0.07 : (v_status == 2 ? 0.75 : 1.0);
   v_radius = u_radius * (v_status == 3 ? 1.15 : 1.0);
-  v_extent = v_radius * (v_status == 3 ? 2.0 : 1.0) + 2.0;
+  v_extent = v_radius * (v_status == 3 ? 2.0 : 1.0) + 2.5 * u_ratio;
   gl_PointSize = v_extent * 2.0;
 }
 `;

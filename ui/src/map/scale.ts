@@ -52,7 +52,7 @@ export function domainFor(sorted: Float32Array, current: Domain | null): Domain 
     return current;
   }
   const margin = Math.max(1, (high - low) * 0.08);
-  const step = niceStep(high - low + 2 * margin, 5);
+  const step = niceStep(high - low + 2 * margin, 12);
   const min = Math.floor((low - margin) / step) * step;
   const max = Math.ceil((high + margin) / step) * step;
   const fitsCurrent = current && min === current.min && max === current.max;

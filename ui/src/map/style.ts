@@ -1,5 +1,5 @@
 import type { StyleSpecification } from 'maplibre-gl';
-import type { PointColours } from './point-layer';
+import type { PointColours } from './point-view';
 import worldUrl from './generated/world.json?url';
 
 export type Theme = 'light' | 'dark';
