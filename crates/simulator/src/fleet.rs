@@ -217,9 +217,7 @@ mod tests {
     fn another_seed_gives_another_fleet() {
         for profile in PROFILES {
             let (one, other) = (Fleet::new(profile, 50, 1), Fleet::new(profile, 50, 2));
-            let same = (0..50).filter(|&device| {
-                one.reading(device, 0, Duration::ZERO) == other.reading(device, 0, Duration::ZERO)
-            });
+            let same = (0..50).filter(|&device| one.reading(device, 0, Duration::ZERO) == other.reading(device, 0, Duration::ZERO));
             assert_eq!(same.count(), 0, "{profile}");
         }
     }
@@ -239,19 +237,12 @@ mod tests {
 
     #[test]
     fn a_reading_is_written_in_both_forms() {
-        let reading =
-            SimulatedReading { device_id: "a\"b".to_owned(), temperature: rounded(-0.001, 1e2), lat: 1e-7, lon: 45.5 };
+        let reading = SimulatedReading { device_id: "a\"b".to_owned(), temperature: rounded(-0.001, 1e2), lat: 1e-7, lon: 45.5 };
         let (mut json, mut original) = (Vec::new(), Vec::new());
         reading.write_json(&mut json);
         reading.write_original_json(&mut original);
-        assert_eq!(
-            String::from_utf8(json).expect("text"),
-            r#"{"deviceId":"a\"b","temperature":0,"lat":0.0000001,"lon":45.5}"#
-        );
-        assert_eq!(
-            String::from_utf8(original).expect("text"),
-            r#"{"DevId":"a\"b","Temp":0,"Lat":0.0000001,"Lon":45.5}"#
-        );
+        assert_eq!(String::from_utf8(json).expect("text"), r#"{"deviceId":"a\"b","temperature":0,"lat":0.0000001,"lon":45.5}"#);
+        assert_eq!(String::from_utf8(original).expect("text"), r#"{"DevId":"a\"b","Temp":0,"Lat":0.0000001,"Lon":45.5}"#);
     }
 
     #[test]

@@ -8,11 +8,13 @@
 
 mod client;
 mod fleet;
-pub mod load;
 mod latency;
+pub mod load;
 mod open_model;
 mod pace;
 mod random;
+mod recorded;
+mod send;
 mod simulate;
 mod summary;
 mod tally;
@@ -21,6 +23,7 @@ mod verdict;
 
 pub use fleet::{Fleet, Profile, SimulatedReading, UnknownProfile};
 pub use latency::Percentiles;
+pub use send::{Refusal, SendError, SendOptions, SendProgress, SendSummary, send_file};
 pub use simulate::{Progress, SimulateError, SimulateOptions, simulate};
 pub use summary::Summary;
 pub use target::TargetError;

@@ -117,12 +117,7 @@ impl LoadReport {
 /// Posts single readings over `connections` keep-alive connections, each the next as soon as the last is answered.
 ///
 /// Every reading differs from its device's last by 5 °C. What is sent in `warmup` does not count.
-pub async fn single_posts(
-    target: &str,
-    connections: u32,
-    duration: Duration,
-    warmup: Duration,
-) -> Result<LoadReport, TargetError> {
+pub async fn single_posts(target: &str, connections: u32, duration: Duration, warmup: Duration) -> Result<LoadReport, TargetError> {
     let target = Arc::new(target.parse::<Target>()?);
     let head = RequestHead::post(&target, Endpoint::Readings.path(), "application/json");
     let rounds = (0..connections.max(1)).map(|connection| {
@@ -159,12 +154,7 @@ pub async fn batches(
 
 /// Posts one reading per device and interval, spread evenly, whatever the server does. Every reading differs from its
 /// device's last by 5 °C. There is no warm-up: connections are made as they are needed.
-pub async fn paced_posts(
-    target: &str,
-    devices: u32,
-    interval: Duration,
-    duration: Duration,
-) -> Result<LoadReport, TargetError> {
+pub async fn paced_posts(target: &str, devices: u32, interval: Duration, duration: Duration) -> Result<LoadReport, TargetError> {
     const CONNECTIONS: u32 = 256;
     let target = Arc::new(target.parse::<Target>()?);
     let bodies = (0..devices.max(1)).map(|device| [0, 1].map(|variant| line(device, variant)));
@@ -263,12 +253,7 @@ async fn closed_loop(target: &Arc<Target>, rounds: Vec<Rounds>, warmup: Warmup, 
     let warm = Arc::new(Barrier::new(rounds.len()));
     let mut lanes = JoinSet::new();
     for rounds in rounds {
-        let lane = ClosedLane {
-            connection: Connection::new(Arc::clone(target)),
-            rounds,
-            measured: Arc::clone(&measured),
-            next: 0,
-        };
+        let lane = ClosedLane { connection: Connection::new(Arc::clone(target)), rounds, measured: Arc::clone(&measured), next: 0 };
         lanes.spawn(lane.run(Arc::clone(&warm), warmup, duration));
     }
     let spans = lanes.join_all().await;

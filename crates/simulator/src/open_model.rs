@@ -169,11 +169,9 @@ impl<S: Source> Lane<S> {
                 lock(&self.tally).answered(readings, times, &verdict);
             }
             Ok(Err(error)) => self.unanswered(readings, times, &error),
-            Err(_) => lock(&self.tally).unanswered(
-                readings,
-                times,
-                &format_args!("no answer within {} s", REQUEST_DEADLINE.as_secs()),
-            ),
+            Err(_) => {
+                lock(&self.tally).unanswered(readings, times, &format_args!("no answer within {} s", REQUEST_DEADLINE.as_secs()));
+            }
         }
     }
 

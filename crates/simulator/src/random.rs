@@ -19,9 +19,7 @@ impl Random {
     /// A stream of its own for each combination of `parts`: what happens to device 7 in its hour 3 can be asked for
     /// at once, without having asked for the hours before.
     pub(crate) fn of(parts: &[u64]) -> Random {
-        let state = parts
-            .iter()
-            .fold(0, |state: u64, part| mix(state.wrapping_add(GOLDEN_GAMMA) ^ part));
+        let state = parts.iter().fold(0, |state: u64, part| mix(state.wrapping_add(GOLDEN_GAMMA) ^ part));
         Random { state }
     }
 

@@ -52,7 +52,7 @@ impl SimulateOptions {
             target: target.into(),
             devices,
             interval: Duration::from_secs(1),
-            duration: Some(Duration::from_secs(60)),
+            duration: Some(Duration::from_mins(1)),
             batch: None,
             profile: Profile::Commute,
             seed: 1,
@@ -137,17 +137,14 @@ async fn reach(target: &Arc<Target>) -> Result<(), SimulateError> {
     match timeout(CONNECT_DEADLINE, connection.open()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(SimulateError::Unreachable(error.to_string())),
-        Err(_) => Err(SimulateError::Unreachable(format!(
-            "cannot connect to {target} within {} s",
-            CONNECT_DEADLINE.as_secs()
-        ))),
+        Err(_) => Err(SimulateError::Unreachable(format!("cannot connect to {target} within {} s", CONNECT_DEADLINE.as_secs()))),
     }
 }
 
 fn progress_since((elapsed_before, accepted_before): (Duration, u64), run: &Run) -> Progress {
     let elapsed = run.elapsed();
     let (sent, accepted, failed) = run.counts();
-    let rate = (accepted - accepted_before) as f64 / (elapsed - elapsed_before).as_secs_f64();
+    let rate = (accepted - accepted_before) as f64 / elapsed.saturating_sub(elapsed_before).as_secs_f64();
     Progress { elapsed, sent, accepted, failed, rate }
 }
 

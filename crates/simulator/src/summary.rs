@@ -117,11 +117,7 @@ mod tests {
         let mut tally = Tally::new();
         tally.unanswered(
             2,
-            crate::tally::Times {
-                intended: Duration::ZERO,
-                sent: Duration::from_millis(7),
-                answered: Duration::from_millis(9),
-            },
+            crate::tally::Times { intended: Duration::ZERO, sent: Duration::from_millis(7), answered: Duration::from_millis(9) },
             &"the connection broke",
         );
         let summary = Summary::of(tally, Duration::from_secs(2));

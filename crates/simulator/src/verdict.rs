@@ -104,10 +104,7 @@ mod tests {
 
     #[test]
     fn a_reading_is_accepted_only_by_202_and_the_number_in_its_body() {
-        assert_eq!(
-            verdict(202, r#"{"accepted":1,"rejected":[]}"#),
-            Verdict::Judged { accepted: 1, bad_fields: vec![] }
-        );
+        assert_eq!(verdict(202, r#"{"accepted":1,"rejected":[]}"#), Verdict::Judged { accepted: 1, bad_fields: vec![] });
         assert!(matches!(verdict(202, ""), Verdict::Unusable { .. }));
         assert!(matches!(verdict(200, r#"{"accepted":1,"rejected":[]}"#), Verdict::Unusable { .. }));
         assert!(matches!(verdict(500, "oops"), Verdict::Unusable { .. }));

@@ -33,10 +33,7 @@ impl ResponseHead {
         if !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
             return Err("its version is another");
         }
-        let status = status
-            .get(..3)
-            .and_then(|status| status.parse().ok())
-            .ok_or("its status is no number")?;
+        let status = status.get(..3).and_then(|status| status.parse().ok()).ok_or("its status is no number")?;
         let mut parsed = ResponseHead {
             status,
             retry_after: None,

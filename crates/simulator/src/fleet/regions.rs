@@ -47,7 +47,8 @@ const REGIONS: [Region; 12] = [
 
 /// The routes of all regions: one region after the other in turn, so that neighboring devices are far apart.
 pub(super) fn routes(seed: u64) -> Vec<Route> {
-    let variants = (0..ROUTES_PER_REGION).flat_map(|variant| (0_u64..).zip(&REGIONS).map(move |(number, region)| (variant, number, region)));
+    let variants =
+        (0..ROUTES_PER_REGION).flat_map(|variant| (0_u64..).zip(&REGIONS).map(move |(number, region)| (variant, number, region)));
     variants.map(|(variant, number, region)| route(region, &mut Random::of(&[seed, number, variant]))).collect()
 }
 

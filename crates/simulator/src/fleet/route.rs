@@ -47,7 +47,7 @@ impl Route {
 /// How far two places of one region lie apart: as on a plane, which over 200 km is off by less than 1 %.
 pub(super) fn meters(from: Place, to: Place) -> f64 {
     const METERS_PER_DEGREE: f64 = 111_195.0;
-    let east = (to.lon - from.lon) * ((from.lat + to.lat) / 2.0).to_radians().cos();
+    let east = (to.lon - from.lon) * from.lat.midpoint(to.lat).to_radians().cos();
     (to.lat - from.lat).hypot(east) * METERS_PER_DEGREE
 }
 
