@@ -11,8 +11,16 @@ const PREFIX: &str = "FIELDWATCH_";
 
 /// Variables of the tests, and those that Kubernetes sets in every pod beside a service named `fieldwatch`: none of them
 /// is a setting, and none is a misspelt one.
-const OTHERS: [&str; 6] =
-    ["FIELDWATCH_BIN", "FIELDWATCH_KILLS", "FIELDWATCH_URL", "FIELDWATCH_DATA", "FIELDWATCH_CHROMIUM", "FIELDWATCH_PORT"];
+const OTHERS: [&str; 8] = [
+    "FIELDWATCH_BIN",
+    "FIELDWATCH_KILLS",
+    "FIELDWATCH_CUTS",
+    "FIELDWATCH_SEED",
+    "FIELDWATCH_URL",
+    "FIELDWATCH_DATA",
+    "FIELDWATCH_CHROMIUM",
+    "FIELDWATCH_PORT",
+];
 const OTHER_PREFIXES: [&str; 4] = ["FIELDWATCH_UNSAFE_", "FIELDWATCH_TEST_", "FIELDWATCH_PORT_", "FIELDWATCH_SERVICE_"];
 
 /// The settings among `variables`, in the order of their names.

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Builds target/release/fieldwatch with the web page inside.
+. "$(dirname "$0")/environment.sh"
+need_toolchain
+
+scripts/ui.sh
+say "building the program; the first time takes some minutes"
+cargo build --release --locked --package fieldwatch

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds everything, runs every test, and ends with one line of sums.
+#
+# A suite that fails does not keep the others from running. What each said is kept in target/test-output/.
+. "$(dirname "$0")/environment.sh"
+need_toolchain
+
+output=$CARGO_TARGET_DIR/test-output
+mkdir -p "$output"
+passed=0 failed=0 skipped=0
+broken=()
+
+# install_tools: what some tests look at the program with. Without them those tests are skipped, by name.
+install_tools() {
+  local packages=()
+  has chromium || packages+=(chromium)
+  [ -d /usr/share/fonts/truetype/dejavu ] || packages+=(fonts-dejavu-core)
+  PATH=$PATH:/usr/sbin:/sbin has mkfs.xfs || packages+=(xfsprogs)
+  has strace || packages+=(strace)
+  [ ${#packages[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" = 0 ] && has apt-get; then
+    say "installing ${packages[*]}"
+    if apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 600 apt-get install -y -qq --no-install-recommends "${packages[@]}"; then
+      return 0
+    fi
+  fi
+  say "not installed: ${packages[*]}; tests that need them are skipped (as root on Debian: apt-get install ${packages[*]})"
+}
+
+# sums FILE: passed, failed and skipped tests, as the three kinds of runner report them.
+sums() {
+  sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
+    /^test result: / { for (i = 2; i <= NF; i++) { n = $(i - 1)
+      if ($i == "passed;") p += n; else if ($i == "failed;") f += n; else if ($i == "ignored;") s += n } }        # cargo
+    /^ *Tests  / { for (i = 2; i <= NF; i++) { n = $(i - 1)
+      if ($i == "passed") p += n; else if ($i == "failed") f += n; else if ($i ~ /^(skipped|todo)$/) s += n } }   # vitest
+    /^(ℹ|#) (pass|fail|cancelled|skipped|todo) [0-9]+$/ {
+      if ($2 == "pass") p += $3; else if ($2 ~ /^(fail|cancelled)$/) f += $3; else s += $3 }                      # node
+    END { print p + 0, f + 0, s + 0 }'
+}
+
+# suite NAME SECONDS COMMAND...: runs one runner, shows what it says, and adds up its tests.
+suite() {
+  local name=$1 seconds=$2 status=0 p f s
+  shift 2
+  say "$name"
+  timeout --kill-after=20 "$seconds" "$@" 2>&1 | tee "$output/$name.log" || status=$?
+  read -r p f s < <(sums "$output/$name.log")
+  if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+    say "$name did not end within $seconds s"
+  fi
+  # A runner that could not build, or died, has failed even if no test of it did.
+  if [ "$status" != 0 ] && [ "$f" = 0 ]; then
+    f=1
+  fi
+  [ "$status" = 0 ] && [ "$f" = 0 ] || broken+=("$name")
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  return "$status"
+}
+
+install_tools
+
+# The page is inside the program, so the order is page, program, tests of the program from outside.
+built=yes
+suite build 3600 scripts/build.sh || built=no
+suite workspace 3600 cargo test --workspace --locked --no-fail-fast || true
+if [ "$built" = yes ]; then
+  export FIELDWATCH_BIN=$CARGO_TARGET_DIR/release/fieldwatch
+  suite page 600 npm --prefix ui test || true
+  suite page-in-browser 900 npm --prefix ui run e2e || true
+  suite from-outside 3000 npm --prefix tests test || true
+else
+  say "not run, because the build failed: page, page-in-browser, from-outside"
+fi
+
+if [ ${#broken[@]} -gt 0 ]; then
+  say "failed: ${broken[*]}; what they said is in target/test-output/"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ ${#broken[@]} = 0 ]
