@@ -99,9 +99,7 @@ pub(crate) fn read(dir: &Path, kind: [u8; 4]) -> Result<Listing, OpenError> {
             Err(HeaderFault::NewerFormat(found)) => {
                 return Err(OpenError::NewerFormat { path, found, supported: FORMAT_VERSION });
             }
-            // The header is synced before the first frame is written, so a file that goes on behind a bad header was
-            // whole once. And a log never begins with an unfinished segment, unless it is the very first.
-            Err(HeaderFault::Damaged) if ordinal == newest && length <= SEGMENT_HEADER_BYTES && (ordinal > 0 || base == 0) => {
+            Err(HeaderFault::Damaged) if ordinal == newest && may_be_half_created(ordinal == 0, base, length) => {
                 listing.half_created = Some(path);
             }
             Ok(_) | Err(HeaderFault::Damaged) => {

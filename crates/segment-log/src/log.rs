@@ -89,6 +89,7 @@ impl Log {
         self.check_usable()?;
         let length = self.checked_length(parts)?;
         if self.writer.is_full_for(FRAME_HEADER_BYTES + u64::from(length)) {
+            // An empty segment stays, so a frame larger than a segment gets one of its own.
             self.roll()?;
         }
         let start = self.writer.end();

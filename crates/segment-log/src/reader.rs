@@ -53,7 +53,8 @@ impl LogReader {
     /// Looks for frames and segments that were added, and segments that were removed, since the log was opened for
     /// reading only. Does nothing beside the writer, where readers see each commit at once.
     ///
-    /// Of clones of one reader, one at a time should do this.
+    /// Of clones of one reader, one at a time should do this. What another process rewrites in a finished segment may
+    /// be seen as it was until the log is opened again.
     pub fn refresh(&self) -> Result<(), OpenError> {
         let Source::Files { kind } = self.source else { return Ok(()) };
         let dir = &self.chain.dir;
@@ -133,8 +134,7 @@ impl LogReader {
         }
         let place = self.chain.locate(address.max(self.start()))?;
         let known = place.segment.frames.at_or_before(address).unwrap_or(place.first_frame());
-        let frame = hop_to(&place, known, address)?;
-        if frame < place.limit || place.limit >= end { Ok(frame) } else { self.seek_frame(place.limit) }
+        hop_to(&place, known, address)
     }
 
     /// Copies bytes from `address` on, and returns how many: fewer than asked for at the end of a segment or of the

@@ -98,9 +98,7 @@ fn write_changed(
         }
         if let Some(output) = &mut output {
             let payload = buffer.payload(frame, &header);
-            // The CRC of an unchanged frame is written as it was read, so that this never hides damage.
-            let payload_crc = if changed { crc32fast::hash(payload) } else { header.payload_crc };
-            let encoded = FrameHeader { payload_crc, ..header }.encode(log_id, frame);
+            let encoded = FrameHeader { payload_crc: crc32fast::hash(payload), ..header }.encode(log_id, frame);
             let written = output.write_all(&encoded).and_then(|()| output.write_all(payload));
             written.map_err(RewriteFault::doing("write", copy))?;
         }

@@ -7,6 +7,9 @@ use crate::{
     frame_buffer::{Extent, FrameBuffer},
 };
 
+/// How much a search reads at once.
+const STEP_BYTES: u64 = 1 << 20;
+
 /// What a walk through a segment found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scan {
@@ -66,7 +69,6 @@ pub(crate) struct Search {
 /// Looks at every address from `from` on for a frame. A valid header is proof enough: its CRC covers log and address,
 /// and a frame whose header reached the disk was begun after the one before it was synced.
 pub(crate) fn search(extent: &Extent<'_>, from: u64) -> io::Result<Search> {
-    const STEP_BYTES: u64 = 1 << 20;
     const OVERLAP_BYTES: usize = FRAME_HEADER_BYTES as usize - 1;
 
     let mut chunk = vec![0; extent.limit.saturating_sub(from).min(STEP_BYTES) as usize];
@@ -99,4 +101,26 @@ fn places_of_magic(bytes: &[u8]) -> impl Iterator<Item = usize> {
         }
         None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::format::LogId;
+
+    #[test]
+    fn a_frame_is_found_wherever_it_lies_between_two_reads() {
+        const LOG: LogId = LogId::from_bytes([7; 16]);
+        const FROM: u64 = 101;
+        let header = FrameHeader { length: 0, committed_at_ms: 1, payload_crc: 0 };
+        for frame in FROM + STEP_BYTES - 30..FROM + STEP_BYTES + 5 {
+            let file = tempfile::tempfile().expect("temporary file");
+            file.write_all_at(&header.encode(LOG, frame), frame).expect("write");
+            let extent = Extent { file: &file, log_id: LOG, base: 0, limit: frame + FRAME_HEADER_BYTES };
+            assert_eq!(search(&extent, FROM).expect("read").frame, Some(frame));
+            assert_eq!(search(&extent, frame + 1).expect("read").frame, None);
+        }
+    }
 }

@@ -110,9 +110,9 @@ impl SegmentWriter {
         self.end == self.base + SEGMENT_HEADER_BYTES
     }
 
-    /// Whether a frame of this length should go to a new segment.
+    /// Whether a frame of this length should go to a new segment, unless this one is empty.
     pub(crate) fn is_full_for(&self, frame_bytes: u64) -> bool {
-        !self.is_empty() && self.end + frame_bytes > self.full_at
+        self.end + frame_bytes > self.full_at
     }
 
     /// Writes one frame and makes it durable, or leaves the segment as it was.

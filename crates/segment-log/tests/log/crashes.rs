@@ -126,6 +126,7 @@ fn a_segment_whose_creation_was_interrupted_is_removed() {
         fs::write(&unfinished, header).expect("write");
         let beside = LogReader::open_read_only(dir.path(), KIND).expect("open to read");
         assert_eq!(read_all(&beside), payloads);
+        assert_eq!(verify(dir.path(), KIND, &mut |_| {}).expect("verify").damages, []);
 
         let (mut log, opened) = open(dir.path(), 10_000);
         assert_eq!((opened.end, opened.log_id), (end, before.log_id));

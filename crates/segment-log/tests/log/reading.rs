@@ -178,8 +178,9 @@ proptest! {
         let end = log.end();
         // The writer knows its frames, the other reader those of the last segment only.
         let beside = LogReader::open_read_only(dir.path(), KIND).expect("open to read");
-        for probe in probes {
-            let address = probe.index(end as usize + 1) as u64;
+        let random = probes.iter().map(|probe| probe.index(end as usize + 1) as u64);
+        let borders = frames.iter().flat_map(|(start, end)| [*start, start + FRAME_HEADER_BYTES, end - 1, *end]);
+        for address in random.chain(borders) {
             let expected = frames.iter().find(|(_, end)| *end > address).map_or(end, |(start, _)| *start);
             for reader in [&log.reader(), &beside] {
                 let found = reader.seek_frame(address).expect("seek");
