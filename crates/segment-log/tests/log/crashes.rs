@@ -2,10 +2,10 @@
 
 use std::{fs, io::Write, path::Path};
 
-use fieldwatch_segment_log::{LogReader, SEGMENT_HEADER_BYTES, verify};
+use fieldwatch_segment_log::{Log, LogReader, SEGMENT_HEADER_BYTES, verify};
 use proptest::prelude::*;
 
-use crate::support::{KIND, copy_of, fill, folder, open, payload, read_all, segment_files};
+use crate::support::{KIND, copy_of, fill, folder, open, payload, read_all, segment_files, unsynced};
 
 fn newest(dir: &Path) -> std::path::PathBuf {
     segment_files(dir).pop().expect("a log has a segment")
@@ -31,7 +31,7 @@ proptest! {
         garbled in 0usize..40,
     ) {
         let dir = folder();
-        let (mut log, _) = open(dir.path(), segment_bytes);
+        let (mut log, _) = Log::open(dir.path(), unsynced(segment_bytes)).expect("open");
         let mut ends = vec![0];
         let mut committed = Vec::new();
         for (ordinal, length) in lengths.into_iter().enumerate() {
@@ -51,12 +51,12 @@ proptest! {
             bytes[kept..].fill(0);
             fs::write(&file, bytes).expect("write");
 
-            let (mut log, opened) = open(copy.path(), segment_bytes);
+            let (mut log, opened) = Log::open(copy.path(), unsynced(segment_bytes)).expect("open");
             prop_assert_eq!(&read_all(&log.reader()), &committed[..whole], "cut at {}", address);
             prop_assert!(opened.cut_bytes <= address - ends[whole]);
             log.commit(&[b"after the crash"]).expect("commit");
             drop(log);
-            let (log, opened) = open(copy.path(), segment_bytes);
+            let (log, opened) = Log::open(copy.path(), unsynced(segment_bytes)).expect("open");
             prop_assert_eq!(opened.cut_bytes, 0);
             let mut expected = committed[..whole].to_vec();
             expected.push(b"after the crash".to_vec());

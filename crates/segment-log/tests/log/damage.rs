@@ -8,7 +8,7 @@ use std::{
 use fieldwatch_segment_log::{Damage, Log, LogReader, OpenError, ReadError, verify};
 use proptest::prelude::*;
 
-use crate::support::{KIND, copy_of, fill, flip, folder, open, options, read_all, read_on, segment_files};
+use crate::support::{KIND, copy_of, fill, flip, folder, open, options, read_all, read_on, segment_files, unsynced};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
@@ -21,7 +21,7 @@ proptest! {
         mask in 1u8..=255,
     ) {
         let dir = folder();
-        let (mut log, _) = open(dir.path(), segment_bytes);
+        let (mut log, _) = Log::open(dir.path(), unsynced(segment_bytes)).expect("open");
         let committed = fill(&mut log, lengths);
         let last = log.end() - 24 - committed[committed.len() - 1].len() as u64;
         let segments = log.segments();
@@ -46,7 +46,7 @@ proptest! {
 
 /// What can be read, and whether the damage was found on opening or on reading.
 fn open_and_read(dir: &std::path::Path, segment_bytes: u64) -> (Vec<Vec<u8>>, bool) {
-    let Ok((log, opened)) = Log::open(dir, options(segment_bytes)) else { return (Vec::new(), true) };
+    let Ok((log, opened)) = Log::open(dir, unsynced(segment_bytes)) else { return (Vec::new(), true) };
     assert_eq!(opened.cut_bytes, 0, "damage was cut");
     let (read, outcome) = read_on(&mut log.reader().frames_from(0));
     (read, outcome.is_err())

@@ -5,12 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fieldwatch_segment_log::{
-    FRAME_HEADER_BYTES, Log, LogOptions, LogReader, OpenError, ReadError, SEGMENT_HEADER_BYTES, SyncMode, verify,
-};
+use fieldwatch_segment_log::{FRAME_HEADER_BYTES, Log, LogReader, OpenError, ReadError, SEGMENT_HEADER_BYTES, verify};
 use proptest::prelude::*;
 
-use crate::support::{KIND, fill, folder, open, options, payload, read_all, read_on};
+use crate::support::{KIND, fill, folder, open, payload, read_all, read_on, unsynced};
 
 #[test]
 fn a_reader_follows_a_writer_in_another_thread() {
@@ -95,8 +93,7 @@ fn a_reader_of_another_process_is_never_misled_by_a_commit_in_progress() {
 fn a_log_of_many_segments_is_read_with_a_bounded_number_of_open_files() {
     const SEGMENTS: usize = 400;
     let dir = folder();
-    let unsynced = LogOptions { sync: SyncMode::Never, ..options(100) };
-    let (mut log, _) = Log::open(dir.path(), unsynced).expect("open");
+    let (mut log, _) = Log::open(dir.path(), unsynced(100)).expect("open");
     let committed = fill(&mut log, vec![50; SEGMENTS]);
     assert_eq!(log.segments().len(), SEGMENTS);
     assert_eq!(read_all(&log.reader()), committed);

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fieldwatch_segment_log::{FrameCursor, Log, LogOptions, LogReader, Opened, ReadError};
+use fieldwatch_segment_log::{FrameCursor, Log, LogOptions, LogReader, Opened, ReadError, SyncMode};
 use tempfile::TempDir;
 
 pub(crate) const KIND: [u8; 4] = *b"TEST";
@@ -17,6 +17,11 @@ pub(crate) fn folder() -> TempDir {
 /// Segments of this size hold a few small frames each.
 pub(crate) fn options(segment_bytes: u64) -> LogOptions {
     LogOptions { segment_bytes, max_frame_bytes: 1 << 20, ..LogOptions::new(KIND) }
+}
+
+/// For tests that open thousands of logs: what they prove does not depend on the disk, which may be slow to sync.
+pub(crate) fn unsynced(segment_bytes: u64) -> LogOptions {
+    LogOptions { sync: SyncMode::Never, ..options(segment_bytes) }
 }
 
 pub(crate) fn open(dir: &Path, segment_bytes: u64) -> (Log, Opened) {
