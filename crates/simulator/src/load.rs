@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::client::{Connection, RequestHead};
-use crate::latency::{Percentiles, millis};
+use crate::latency::{Percentiles, seconds};
 use crate::open_model::{Run, Source};
 use crate::pace::{Due, Pace};
 use crate::summary::per_second;
@@ -105,7 +105,7 @@ impl LoadReport {
             "notSent": self.not_sent,
             "events": self.events,
             "acceptedBefore": self.accepted_before,
-            "elapsedSeconds": millis(self.elapsed) / 1e3,
+            "elapsedSeconds": seconds(self.elapsed),
             "ratePerSecond": (self.rate * 10.0).round() / 10.0,
             "latencyMs": self.latency.to_json(),
             "latencyFromSendingMs": self.latency_from_sending.to_json(),

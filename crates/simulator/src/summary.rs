@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::latency::{Percentiles, millis};
+use crate::latency::{Percentiles, millis, seconds};
 use crate::tally::Tally;
 
 /// What came of a simulation. Every reading that was sent is accepted or failed.
@@ -69,7 +69,7 @@ impl Summary {
             "rejected": self.rejected,
             "refused": self.refused,
             "notSent": self.not_sent,
-            "elapsedSeconds": millis(self.elapsed) / 1e3,
+            "elapsedSeconds": seconds(self.elapsed),
             "ratePerSecond": (self.rate * 10.0).round() / 10.0,
             "latencyMs": self.latency.to_json(),
             "latencyFromSendingMs": self.latency_from_sending.to_json(),

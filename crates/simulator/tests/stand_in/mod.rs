@@ -164,7 +164,11 @@ impl Seen {
         if chunked {
             let (first, second) = body.split_at(body.len() / 2);
             let chunk = |part: &str| format!("{:x}\r\n{part}\r\n", part.len());
-            format!("HTTP/1.1 {status}\r\ntransfer-encoding: chunked\r\n\r\n{}{}0\r\n\r\n", chunk(first), chunk(second))
+            format!(
+                "HTTP/1.1 {status}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n{}{}0\r\n\r\n",
+                chunk(first),
+                chunk(second)
+            )
         } else {
             format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
         }
