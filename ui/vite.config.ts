@@ -1,5 +1,5 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   plugins: [svelte()],
@@ -12,5 +12,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   worker: { format: 'es' },
+  test: { include: ['src/**/*.test.ts'] },
   server: { host: '127.0.0.1', port: 17300, proxy: { '/api': 'http://127.0.0.1:17301' } },
 });
