@@ -41,13 +41,16 @@ export function fieldwatch(args, { env, cwd = tmpdir(), deadlineMs = 60_000 } = 
 }
 
 const started = new Set();
+const folders = new Set();
 
-// A failed file shows what its servers said, and no server outlives its file.
+// A failed file shows what its servers said, and neither server nor folder outlives its file: the body of a test that
+// ran out of time goes on after its cleanup, and may start a server once more.
 process.on("exit", (code) => {
   for (const server of started) {
     if (code !== 0) process.stderr.write(`--- the last lines of the server on ${server.url}\n${server.log()}\n`);
     server.killNow();
   }
+  for (const folder of folders) remove(folder);
 });
 for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(1));
 
@@ -170,8 +173,13 @@ export class Server {
 /** A folder of its own for a test, removed after it. */
 export function temporaryFolder(t) {
   const folder = mkdtempSync(join(tmpdir(), "fieldwatch-test-"));
-  afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
+  folders.add(folder);
+  afterwards(t, () => remove(folder));
   return folder;
+}
+
+function remove(folder) {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
 /** A server with an empty data folder for a test, ready; killed and removed after it. `env` holds more variables. */
