@@ -1,1 +1,24 @@
-//! The append-only history of each device.
+//! The append-only history of each device, and what is known of it besides.
+//!
+//! Takes batches of decided entries together with how far the queue was consumed for them ([`EventStore::append`]), tells
+//! them to whoever subscribed, in the order of the log, and gives them back: one device's history, all events from a
+//! position, the state of every device after a start. Does not decide anything, and does not know HTTP.
+//!
+//! Start at [`EventStore`]; then [`Batch`].
+
+mod store;
+
+mod batch;
+
+mod state;
+
+mod embedded;
+
+pub use batch::{Batch, Entry, LateReading, Observation, Stored};
+pub use embedded::{EmbeddedOptions, EmbeddedStore, OpenError};
+pub use fieldwatch_wire::queued::Checkpoint;
+pub use state::DeviceState;
+pub use store::{
+    AppendError, BoxFuture, EventLabel, EventStore, EventsPage, HistoryEntry, HistoryPage, Metrics, ReadError, RecoverError,
+    Recovered, Recovery, ShelfSnapshot, StoreHealth,
+};

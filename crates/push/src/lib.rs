@@ -1,1 +1,14 @@
 //! Live fan-out to browsers by server-sent events.
+//!
+//! The hub is told of each stored batch, in the order of the log, and every stream takes from it at its own pace: as one
+//! message per event, in the original form, or as frames for the console. What a stream missed is read from the event
+//! store. A stream that is too slow is cut and resumes; it never slows anybody else.
+//!
+//! Does not know HTTP beyond the text of server-sent events: [`Hub::open`] gives a stream of chunks of bytes.
+
+mod hub;
+
+mod request;
+
+pub use hub::{Chunks, Hub, HubOptions, Metrics};
+pub use request::{Form, StreamRequest};

@@ -13,6 +13,16 @@ pub const QUEUE_FORMAT: u8 = 1;
 /// Bytes before an entry's body.
 pub const ENTRY_HEADER: usize = 4;
 
+/// How far a partition of the queue has been decided. The queue makes it and reads it; the store keeps it, together with
+/// the events that were decided up to there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The partition.
+    pub partition: u16,
+    /// The queue's own note. The embedded queue: the address from which to go on, eight bytes, little-endian.
+    pub progress: Box<[u8]>,
+}
+
 /// One thing that a device is to take, in its stored form.
 #[derive(Serialize, Deserialize)]
 enum Queued<'a> {

@@ -1,0 +1,126 @@
+//! What every queue promises.
+
+use crate::Entries;
+use fieldwatch_wire::queued::Checkpoint;
+use prometheus_client::metrics::histogram::Histogram;
+use std::{future::Future, ops::Range, pin::Pin, time::Duration};
+
+/// A future that a trait object can give.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The durable queue of readings and commands, in partitions. A device's entries are all in one partition, in order.
+pub trait ReadingQueue: Send + Sync + 'static {
+    /// What it is: `embedded` or `rabbitmq`.
+    fn kind(&self) -> &'static str;
+
+    /// How many partitions there are. A device's partition is FNV-1a 64 of its id modulo this.
+    fn partitions(&self) -> u16;
+
+    /// Makes the entries durable, all or none, before it returns. Empty entries are durable at once.
+    /// Cancel-safe in the sense that entries once handed over are published even if nobody waits for the answer.
+    fn publish(&self, entries: Entries) -> BoxFuture<'_, Result<(), PublishError>>;
+
+    /// Takes over these partitions, from where the store says they have been decided (`decided` may name others too).
+    fn consume(&self, partitions: &[u16], decided: &[Checkpoint]) -> Result<Box<dyn Consumer>, ConsumeError>;
+
+    /// For each partition, how many readings and commands were accepted and not yet stored as decided.
+    fn depths(&self) -> Vec<u64>;
+
+    /// For how long the oldest entry not yet stored as decided has been waiting; zero when there is none.
+    fn lag(&self) -> Duration;
+
+    /// Whether it takes entries, and why not.
+    fn health(&self) -> QueueHealth;
+
+    /// Its metrics, to be registered by whoever serves them.
+    fn metrics(&self) -> &Metrics;
+}
+
+/// The one owner of some partitions.
+pub trait Consumer: Send {
+    /// The next entries, at most `limit` (a message of several may exceed it), as soon as there is one.
+    /// Cancel-safe: entries that were not returned come with the next call.
+    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Delivery, ConsumeError>>;
+
+    /// What was decided of a delivery is stored, its checkpoints with it: the queue may forget it.
+    fn stored(&mut self, delivered: Delivered);
+}
+
+/// Entries of several partitions, in order within each.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// The bodies of all entries ([`fieldwatch_wire::queued::read_request`]).
+    pub bytes: Vec<u8>,
+    /// Each entry.
+    pub entries: Vec<DeliveredEntry>,
+    /// How far the partitions are decided once all of these entries are; only partitions that have moved.
+    pub checkpoints: Vec<Checkpoint>,
+    /// To be given back by [`Consumer::stored`].
+    pub delivered: Delivered,
+}
+
+/// One entry of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveredEntry {
+    /// Where its body lies in [`Delivery::bytes`].
+    pub body: Range<usize>,
+    /// Its partition.
+    pub partition: u16,
+    /// Its place in the queue, unique for the queue's life: by it a letter that was parked twice is recognised.
+    pub place: u64,
+}
+
+/// What the queue needs to know to forget a delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Entries by partition.
+    pub counts: Vec<(u16, u32)>,
+    /// The embedded queue: the address up to which everything was delivered.
+    pub through: u64,
+}
+
+/// How a queue is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueHealth {
+    /// What is wrong, for people; `None` when it takes entries.
+    pub trouble: Option<String>,
+}
+
+/// Why entries were not published. Nothing of them was kept, except where it says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The queue has grown to its limit, or the disk is nearly full: try again later.
+    #[error("the queue cannot take anything now: {0}")]
+    Full(String),
+    /// Too many publishers wait already: try again soon.
+    #[error("too many requests wait for the queue")]
+    Busy,
+    /// The disk failed, and nobody knows whether the entries are durable; only a new start may help.
+    #[error("the queue has stopped: {0}")]
+    Stopped(String),
+}
+
+/// Why no entries can be consumed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConsumeError {
+    /// The queue is being closed.
+    #[error("the queue is closed")]
+    Closed,
+    /// It could not be read.
+    #[error("the queue cannot be read: {0}")]
+    Failed(String),
+}
+
+/// What is measured about a queue.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// `fieldwatch_queue_commit_seconds`: one group commit, from its first waiter until it is durable.
+    pub commit_seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let buckets = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+        Self { commit_seconds: Histogram::new(buckets) }
+    }
+}
