@@ -21,5 +21,5 @@ check: ## format, lints, documentation, licences, advisories, spelling
 bench: ## measure, and write docs/benchmarks.md
 	@scripts/bench.sh
 
-soak: ## the fault tests in their long form
+soak: ## the fault tests and the fuzz targets in their long form
 	@scripts/soak.sh

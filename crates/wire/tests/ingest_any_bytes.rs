@@ -1,6 +1,6 @@
 //! Whatever bytes come in: no panic, and the same idea of JSON as `serde_json`.
 //!
-//! The fuzz targets hold the same properties on a nightly compiler, for as long as one likes.
+//! The fuzz targets (`fuzz/`, `scripts/fuzz.sh`) hold the same properties for as long as one likes.
 
 use fieldwatch_domain::{ReadingId, Timestamp};
 use fieldwatch_wire::ingest::{Limits, Parsed, ProblemCode, Refused, parse_json, parse_ndjson, parse_original};
