@@ -58,6 +58,11 @@ impl Entries {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// The same, to be kept.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
 }
 
 /// The partition of a device.
