@@ -1,10 +1,38 @@
 //! Who asked a device for something, and waits for what became of it.
 
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+};
 use tokio::sync::oneshot;
+
+/// How many askers can wait at a time. Beyond it those who have given up are dropped, then the one who waits longest:
+/// commands come from people and scripts, so this many waiting means that nobody decides any more.
+const MOST_WAITING: usize = 65_536;
 
 /// The commands that were published and not yet decided by a device of this process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Commands {}
+pub struct Commands {
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// Numbers grow, so the first is the oldest.
+    askers: BTreeMap<u64, oneshot::Sender<CommandOutcome>>,
+    next: u64,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        // Commands of a former life may still be in the queue: a random start keeps their numbers apart from ours. The top
+        // bit stays free, so that numbers never wrap.
+        let random = RandomState::new().build_hasher().finish();
+        Self { askers: BTreeMap::new(), next: random >> 1 }
+    }
+}
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +53,64 @@ impl Commands {
     /// A number for a command to be published, unique in this process's life and unlikely to meet one of a former life,
     /// and what will tell what became of it. Dropping the receiver gives up waiting, not the command.
     pub fn expect(&self) -> (u64, oneshot::Receiver<CommandOutcome>) {
-        unimplemented!()
+        let (tell, told) = oneshot::channel();
+        let mut waiting = self.waiting.lock();
+        if waiting.askers.len() >= MOST_WAITING {
+            waiting.askers.retain(|_, asker| !asker.is_closed());
+            if waiting.askers.len() >= MOST_WAITING {
+                waiting.askers.pop_first();
+            }
+        }
+        let command = waiting.next;
+        waiting.next += 1;
+        waiting.askers.insert(command, tell);
+        (command, told)
     }
 
     /// Nobody needs to wait for this command: it was not published.
-    pub fn forget(&self, _command: u64) {
-        unimplemented!()
+    pub fn forget(&self, command: u64) {
+        self.waiting.lock().askers.remove(&command);
+    }
+
+    /// Tells whoever waits for a command; one that nobody waits for is none of ours.
+    pub(crate) fn answer(&self, command: u64, outcome: CommandOutcome) {
+        let asker = self.waiting.lock().askers.remove(&command);
+        if let Some(asker) = asker {
+            // An asker who has given up has dropped the receiver; the command is done all the same.
+            let _ = asker.send(outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_asker_is_told_once_and_strange_numbers_are_ignored() {
+        let commands = Commands::default();
+        let (first, told_first) = commands.expect();
+        let (second, told_second) = commands.expect();
+        assert_ne!(first, second);
+        commands.answer(second, CommandOutcome::UnknownDevice);
+        commands.answer(second, CommandOutcome::Parked);
+        commands.answer(second.wrapping_add(17), CommandOutcome::Parked);
+        commands.forget(first);
+        assert_eq!(told_second.await, Ok(CommandOutcome::UnknownDevice));
+        assert!(told_first.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn too_many_askers_push_out_those_who_gave_up_and_then_the_oldest() {
+        let commands = Commands::default();
+        let (_, oldest) = commands.expect();
+        let mut rest: Vec<_> = (1..MOST_WAITING).map(|_| commands.expect().1).collect();
+        rest.truncate(10);
+        let (newest, told) = commands.expect();
+        assert_eq!(commands.waiting.lock().askers.len(), 12);
+        rest.extend((12..=MOST_WAITING).map(|_| commands.expect().1));
+        assert!(oldest.await.is_err());
+        commands.answer(newest, CommandOutcome::UnknownDevice);
+        assert_eq!(told.await, Ok(CommandOutcome::UnknownDevice));
     }
 }

@@ -4,14 +4,47 @@
 //! appends what they decided together with how far the queue was consumed, and only then changes their state. A panic in one
 //! device's turn harms nobody else. Does not know HTTP, and does not keep a read side.
 //!
-//! Start at [`DeviceStates`].
-
-mod commands;
-
-mod metrics;
+//! Start at [`DeviceStates`]; then [`Shard`], whose loop is the life of a device.
 
 mod states;
 
+mod running;
+
+mod shard;
+
+mod delivery;
+
+mod decided;
+
+mod turn;
+
+mod storing;
+
+mod restoring;
+
+mod timers;
+
+mod snapshots;
+
+mod cells;
+
+mod wheel;
+
+mod ticks;
+
+mod backoff;
+
+mod commands;
+
+mod parking;
+
+mod visible;
+
+mod metrics;
+
 pub use commands::{CommandOutcome, Commands};
 pub use metrics::{Metrics, ReadingLabel, ReadingResult};
-pub use states::{DeviceStates, Running, StartError, StateOptions, WallClock};
+pub use parking::Parking;
+pub use running::Running;
+pub use shard::Shard;
+pub use states::{DeviceStates, StartError, StateOptions, WallClock};

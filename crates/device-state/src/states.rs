@@ -1,10 +1,18 @@
-//! All devices of this process, before and while they run.
+//! All devices of this process, before they run.
 
-use crate::{Commands, Metrics};
+use crate::cells::{Cells, Shelf};
+use crate::shard::shard_of;
+use crate::ticks::Ticks;
+use crate::timers::{Timers, may_go_silent};
+use crate::visible::Visible;
+use crate::{Commands, Metrics, Parking, Running, Shard};
 use fieldwatch_broker::{DeadLetters, ReadingQueue};
-use fieldwatch_domain::{DeviceNumber, DeviceNumbers, Rules, Timestamp};
-use fieldwatch_event_store::{Checkpoint, EventStore, Recovered};
+use fieldwatch_domain::{DeviceNumber, DeviceNumbers, Rules, SHELVES, Timestamp};
+use fieldwatch_event_store::{Checkpoint, Entry, EventStore, Recovered};
+use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Tells the wall clock's time. Waiting and silence are measured on tokio's monotonic clock instead.
 pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -20,7 +28,7 @@ pub struct StateOptions {
     pub silent_after: Option<Duration>,
     /// Whether repeats are recognised; anything but `true` is for proving the tests.
     pub recognise_repeats: bool,
-    /// How many shards there are, each a thread.
+    /// How many shards there are, each a thread. At least one; not more than there are partitions are made.
     pub shards: usize,
     /// Tells the time of recording.
     pub clock: WallClock,
@@ -29,7 +37,18 @@ pub struct StateOptions {
 }
 
 /// All devices, as far as they are restored, before they start.
-pub struct DeviceStates {}
+pub struct DeviceStates {
+    options: StateOptions,
+    numbers: Arc<DeviceNumbers>,
+    shelves: Box<[Mutex<RestoredShelf>]>,
+}
+
+#[derive(Default)]
+struct RestoredShelf {
+    shelf: Shelf,
+    /// Something was stored since its last snapshot.
+    unsaved: bool,
+}
 
 /// Why devices could not start.
 #[derive(Debug, thiserror::Error)]
@@ -40,66 +59,134 @@ pub enum StartError {
     /// No thread could be started.
     #[error("no thread can be started")]
     Thread(#[from] std::io::Error),
+    /// A partition's devices would not be whole shelves.
+    #[error("a queue of {0} partitions cannot be consumed: their number has to divide {SHELVES}")]
+    Partitions(u16),
 }
 
 impl DeviceStates {
     /// None yet.
-    pub fn new(_options: StateOptions, _numbers: Arc<DeviceNumbers>) -> Self {
-        unimplemented!()
+    pub fn new(options: StateOptions, numbers: Arc<DeviceNumbers>) -> Self {
+        Self { options, numbers, shelves: (0..SHELVES).map(|_| Mutex::default()).collect() }
     }
 
     /// Takes what the store's recovery came across; may be called by several threads for different shelves.
-    pub fn recovered(&self, _recovered: &Recovered<'_>) {
-        unimplemented!()
+    pub fn recovered(&self, recovered: &Recovered<'_>) {
+        match recovered {
+            Recovered::Device(device, state) => {
+                let mut restored = self.shelves[device.shelf()].lock();
+                restored.shelf.cell(device.place()).put(Box::new(state.clone()));
+            }
+            Recovered::Entry(entry) => {
+                let device = entry.device();
+                let mut restored = self.shelves[device.shelf()].lock();
+                restored.unsaved = true;
+                let cell = restored.shelf.cell(device.place());
+                cell.state_mut().apply(entry);
+                match entry {
+                    // What follows may change it, so its state is kept until recovery is over.
+                    Entry::Passivated(_) => cell.passivate_later(),
+                    Entry::Event(_) | Entry::Late(_) | Entry::Observation(_) => {}
+                }
+            }
+        }
     }
 
-    /// Starts the shards. `decided` is what the store's recovery gave.
+    /// Starts the shards, each on a thread of its own. `decided` is what the store's recovery gave.
     ///
     /// # Errors
     /// When the queue cannot be consumed or a thread cannot be started; nothing runs then.
     pub fn start(
         self,
-        _store: Arc<dyn EventStore>,
-        _queue: &Arc<dyn ReadingQueue>,
-        _dead_letters: Arc<DeadLetters>,
-        _decided: &[Checkpoint],
+        store: Arc<dyn EventStore>,
+        queue: &Arc<dyn ReadingQueue>,
+        dead_letters: Arc<DeadLetters>,
+        decided: &[Checkpoint],
     ) -> Result<Running, StartError> {
-        unimplemented!()
+        let parking: Arc<dyn Parking> = dead_letters;
+        let (running, shards) = self.into_shards(&store, queue, &parking, decided)?;
+        for shard in shards {
+            // When one cannot be started, `running` is dropped, and those that run already end.
+            running.spawn(shard)?;
+        }
+        Ok(running)
+    }
+
+    /// The shards, to be run by the caller, all of them ([`Shard::run`]): for tests on a clock of their own.
+    ///
+    /// # Errors
+    /// When the queue cannot be consumed.
+    pub fn into_shards(
+        self,
+        store: &Arc<dyn EventStore>,
+        queue: &Arc<dyn ReadingQueue>,
+        parking: &Arc<dyn Parking>,
+        decided: &[Checkpoint],
+    ) -> Result<(Running, Vec<Shard>), StartError> {
+        let partitions = queue.partitions();
+        if partitions == 0 || !SHELVES.is_multiple_of(usize::from(partitions)) {
+            return Err(StartError::Partitions(partitions));
+        }
+        let count = self.options.shards.clamp(1, usize::from(partitions));
+        let visible = Arc::new(Visible::new(count));
+        let (ask_to_stop, stop) = watch::channel(None);
+        let (ended, all_ended) = mpsc::channel(1);
+        let (commands, metrics) = (Commands::default(), Metrics::default());
+        let ticks = Ticks::starting_now();
+        let mut shards = Vec::with_capacity(count);
+        for index in 0..count {
+            let owned: Vec<u16> = (0..partitions).filter(|partition| usize::from(*partition) % count == index).collect();
+            let mut shard = Shard {
+                index,
+                partitions,
+                shelves: (0..SHELVES).filter(|shelf| shard_of(*shelf, partitions, count) == index).collect(),
+                cells: Cells::default(),
+                timers: Timers::new(&self.options),
+                ticks,
+                heard_through: 0,
+                consumer: queue.consume(&owned, decided)?,
+                store: store.clone(),
+                parking: parking.clone(),
+                numbers: self.numbers.clone(),
+                options: self.options.clone(),
+                commands: commands.clone(),
+                metrics: metrics.clone(),
+                visible: visible.clone(),
+                turns: Vec::new(),
+                conflicts: 0,
+                troubled: false,
+                unsaved: [false; SHELVES],
+                next_snapshot: 0,
+                no_snapshot_before: Instant::now(),
+                stop: stop.clone(),
+                ended: Some(ended.clone()),
+            };
+            for shelf in shard.shelves.clone() {
+                shard.move_in(shelf, std::mem::take(&mut *self.shelves[shelf].lock()));
+            }
+            shards.push(shard);
+        }
+        Ok((Running::new(commands, metrics, visible, ask_to_stop, all_ended), shards))
     }
 }
 
-/// The running shards.
-pub struct Running {}
-
-impl Running {
-    /// Where commands wait for their devices.
-    pub fn commands(&self) -> &Commands {
-        unimplemented!()
-    }
-
-    /// Its metrics, to be registered by whoever serves them.
-    pub fn metrics(&self) -> &Metrics {
-        unimplemented!()
-    }
-
-    /// The mailboxes of active devices, the longest first, at most `most`: how many entries in hand wait for each.
-    pub fn mailboxes(&self, _most: usize) -> Vec<(DeviceNumber, u64)> {
-        unimplemented!()
-    }
-
-    /// How many devices are active in memory, that is, not passivated.
-    pub fn active(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// What is wrong with a shard, for people; `None` when all work.
-    pub fn trouble(&self) -> Option<String> {
-        unimplemented!()
-    }
-
-    /// Finishes the batches in hand, saves snapshots of what has changed, and ends the shards; at the deadline it stops
-    /// where it is, which loses nothing: what is not stored is still in the queue.
-    pub async fn stop(&self, _deadline: Duration) {
-        unimplemented!()
+impl Shard {
+    /// Takes over a restored shelf. The time of each device's silence begins now.
+    fn move_in(&mut self, number: usize, restored: RestoredShelf) {
+        let RestoredShelf { mut shelf, unsaved } = restored;
+        self.unsaved[number] = unsaved;
+        for (place, cell) in shelf.iter_mut() {
+            let device = DeviceNumber::at(number, place);
+            let may_go_silent = cell.state().is_some_and(may_go_silent);
+            if cell.is_passivated() {
+                cell.passivate();
+            } else if cell.is_known() {
+                self.visible.set_active(device, true);
+            } else {
+                continue;
+            }
+            self.timers.arm_again(device, cell, 0, may_go_silent);
+        }
+        self.cells.put(number, shelf);
     }
 }

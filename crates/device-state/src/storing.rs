@@ -1,0 +1,107 @@
+//! What a shard does when the store or the dead letters refuse: wait, load again, or stand down.
+
+use crate::{Shard, backoff::Backoff, shard::stopping};
+use fieldwatch_broker::DeliveredEntry;
+use fieldwatch_domain::DeviceNumber;
+use fieldwatch_event_store::AppendError;
+use tracing::{error, warn};
+
+/// Why a shard's work ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was asked to.
+    Stopped,
+    /// The queue is being closed.
+    Closed,
+    /// It stands down, for a reason that people have to see.
+    Trouble(String),
+}
+
+impl Shard {
+    /// Takes in that a batch was not stored: waits until it may be tried again, or loads what another owner has written.
+    ///
+    /// # Errors
+    /// When there is no sense in trying again: asked to stop, stopped for good, or the second conflict in a row.
+    pub(crate) async fn refused(
+        &mut self,
+        refusal: AppendError,
+        devices: Vec<DeviceNumber>,
+        backoff: &mut Backoff,
+    ) -> Result<(), End> {
+        match refusal {
+            AppendError::Unavailable(why) => self.pause(backoff, "the store cannot take anything now", &why).await,
+            AppendError::VersionConflict { device, expected, actual } => self.conflict(device, expected, actual, devices).await,
+            AppendError::Stopped(why) => Err(End::Trouble(format!("the store has stopped: {why}"))),
+        }
+    }
+
+    /// Takes in that another owner has written: drops what is known of these devices and loads it again.
+    ///
+    /// # Errors
+    /// When it is the second conflict in a row: then two owners write, and this one stands down.
+    pub(crate) async fn conflict(
+        &mut self,
+        device: DeviceNumber,
+        expected: u64,
+        actual: u64,
+        devices: Vec<DeviceNumber>,
+    ) -> Result<(), End> {
+        warn!(shard = self.index, device = device.as_u32(), expected, actual, "a device was changed by another owner");
+        self.conflicts += 1;
+        if self.conflicts > 1 {
+            return Err(End::Trouble(format!(
+                "another process writes the same devices (one is at version {actual}, not {expected}); this shard stands down"
+            )));
+        }
+        for (device, state) in self.load_all(devices).await? {
+            self.bring_in(device, state);
+        }
+        Ok(())
+    }
+
+    /// A batch was stored: whatever was wrong is not any more.
+    pub(crate) fn went_well(&mut self) {
+        self.conflicts = 0;
+        if std::mem::take(&mut self.troubled) {
+            self.visible.set_trouble(self.index, None);
+        }
+    }
+
+    /// Says what is wrong and waits a while before it is tried again.
+    ///
+    /// # Errors
+    /// When the shard is asked to stop meanwhile.
+    pub(crate) async fn pause(&mut self, backoff: &mut Backoff, what: &'static str, why: &str) -> Result<(), End> {
+        if !std::mem::replace(&mut self.troubled, true) {
+            warn!(shard = self.index, what, why, "a state shard waits and tries again");
+        }
+        self.visible.set_trouble(self.index, Some(format!("{what}: {why}")));
+        tokio::select! {
+            biased;
+            () = stopping(&mut self.stop) => Err(End::Stopped),
+            () = tokio::time::sleep(backoff.next()) => Ok(()),
+        }
+    }
+
+    /// Parks an entry, and tries until it is durable: only then its checkpoint may move.
+    ///
+    /// # Errors
+    /// When the shard is asked to stop meanwhile.
+    pub(crate) async fn park(
+        &mut self,
+        entry: &DeliveredEntry,
+        body: &[u8],
+        reason: &str,
+        device_id: Option<&str>,
+    ) -> Result<(), End> {
+        error!(shard = self.index, place = entry.place, reason, device = device_id, "an entry is parked in the dead letters");
+        let mut backoff = Backoff::default();
+        loop {
+            let now = (self.options.clock)();
+            match self.parking.park(entry.place, now, reason, device_id, body) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => self.pause(&mut backoff, "an entry cannot be parked", &refusal.to_string()).await?,
+            }
+        }
+    }
+}
