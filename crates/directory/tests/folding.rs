@@ -204,7 +204,9 @@ proptest! {
             if at == saved {
                 fleet.devices.iter().for_each(|(number, state)| restored.recovered(&Recovered::Device(*number, state.clone())));
             } else if at > saved {
-                entries.iter().for_each(|entry| restored.recovered(&Recovered::Entry(entry)));
+                for entry in &entries {
+ restored.recovered(&Recovered::Entry(entry));
+ }
             }
         }
         if saved < steps.len() {
@@ -274,6 +276,6 @@ fn idle_devices_are_looked_for_often_enough_but_not_more() {
     };
     assert_eq!(interval(None), None);
     assert_eq!(interval(Some(Duration::from_millis(1))), Some(Duration::from_millis(100)));
-    assert_eq!(interval(Some(Duration::from_secs(60))), Some(Duration::from_secs(3)));
-    assert_eq!(interval(Some(Duration::from_secs(86_400))), Some(Duration::from_secs(30)));
+    assert_eq!(interval(Some(Duration::from_mins(1))), Some(Duration::from_secs(3)));
+    assert_eq!(interval(Some(Duration::from_hours(24))), Some(Duration::from_secs(30)));
 }
