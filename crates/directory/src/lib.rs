@@ -7,10 +7,21 @@
 
 mod directory;
 
-mod list;
+mod shelf;
+
+mod row;
 
 mod view;
 
+mod list;
+
+mod search;
+
+mod order;
+
+mod cursor;
+
+pub use cursor::{Cursor, InvalidCursor};
 pub use directory::{Directory, DirectoryOptions, WallClock};
-pub use list::{Cursor, InvalidCursor, ListPage, ListQuery, Sort, SortKey};
+pub use list::{ListPage, ListQuery, Sort, SortKey};
 pub use view::{Bbox, Counts, DeviceRow, DeviceView, Status};

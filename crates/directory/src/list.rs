@@ -1,6 +1,6 @@
 //! Which devices are asked for, and in which order.
 
-use crate::{Bbox, DeviceView, Status};
+use crate::{Bbox, Cursor, DeviceView, Status};
 use fieldwatch_domain::Celsius;
 
 /// A question for devices. Every filter that is given has to hold.
@@ -57,30 +57,6 @@ pub enum SortKey {
 impl Default for Sort {
     fn default() -> Self {
         Self { key: SortKey::DeviceId, descending: false }
-    }
-}
-
-/// A place in an order: just after a device that was shown. Opaque to clients; it names the order it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {}
-
-/// A text that is no cursor, or one of another order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is not a cursor of this list")]
-pub struct InvalidCursor;
-
-impl Cursor {
-    /// As text of URL-safe characters.
-    pub fn to_text(&self) -> String {
-        unimplemented!()
-    }
-
-    /// From its text.
-    ///
-    /// # Errors
-    /// When the text is no cursor of this order.
-    pub fn from_text(_text: &str, _sort: Sort) -> Result<Self, InvalidCursor> {
-        unimplemented!()
     }
 }
 

@@ -1,13 +1,36 @@
 //! Where streams are opened, and what they are fed from.
 
-use crate::StreamRequest;
+use crate::{
+    Form, StreamRequest,
+    events::EventStream,
+    frames::FrameStream,
+    noted::Noted,
+    outlet::{End, Outlet},
+    ring::Ring,
+    tick::Tick,
+};
 use bytes::Bytes;
 use fieldwatch_directory::Directory;
 use fieldwatch_domain::{DeviceNumber, DeviceNumbers, Timestamp};
-use fieldwatch_event_store::{EventStore, Stored};
+use fieldwatch_event_store::{Entry, EventStore, Stored};
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
-use std::{pin::Pin, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    time::{MissedTickBehavior, interval},
+};
+
+/// A stream of frames that sleeps through so many ticks, over six seconds, is cut.
+const KEPT_TICKS: usize = 64;
+/// So many events of a batch are timed: enough to see a delay, few enough that a large batch costs no more.
+const TIMED_EVENTS: usize = 16;
 
 /// The chunks of one stream: each holds whole messages. It ends when the hub closes or the stream is cut. Dropping it ends
 /// the stream.
@@ -37,54 +60,189 @@ pub struct Metrics {
     pub clients: Gauge,
     /// `fieldwatch_stream_dropped_total`: streams that were cut because they were too slow.
     pub dropped: Counter,
-    /// `fieldwatch_reading_to_push_seconds`: from receipt of a reading until its events were handed to the streams.
+    /// `fieldwatch_reading_to_push_seconds`: from receipt of a reading until its events were handed to the streams. Of a
+    /// large batch some events are timed, not all.
     pub reading_to_push_seconds: Histogram,
 }
 
 /// The source of all streams.
 pub struct Hub {
-    _later: Pin<Box<()>>,
+    options: HubOptions,
+    store: Arc<dyn EventStore>,
+    directory: Arc<Directory>,
+    numbers: Arc<DeviceNumbers>,
+    metrics: Metrics,
+    ring: Arc<Ring>,
+    noted: Noted,
+    ticks: broadcast::Sender<Arc<Tick>>,
+    closed: watch::Sender<bool>,
+    streams: AtomicUsize,
 }
 
 impl Hub {
-    /// Makes a hub. [`Hub::run`] has to run for frames and keep-alives.
+    /// Makes a hub. [`Hub::run`] has to run for frames.
     pub fn new(
-        _options: HubOptions,
-        _store: Arc<dyn EventStore>,
-        _directory: Arc<Directory>,
-        _numbers: Arc<DeviceNumbers>,
+        options: HubOptions,
+        store: Arc<dyn EventStore>,
+        directory: Arc<Directory>,
+        numbers: Arc<DeviceNumbers>,
     ) -> Arc<Self> {
-        unimplemented!()
+        Arc::new(Self {
+            ring: Ring::new(options.kept_events),
+            options,
+            store,
+            directory,
+            numbers,
+            metrics: Metrics::new(),
+            noted: Noted::default(),
+            ticks: broadcast::Sender::new(KEPT_TICKS),
+            closed: watch::Sender::new(false),
+            streams: AtomicUsize::new(0),
+        })
     }
 
     /// Takes a batch that was stored, after the directory has taken it. To be called in the order of the log, by one
     /// thread; quick, and does not block.
-    pub fn announce(&self, _stored: &Arc<Stored>) {
-        unimplemented!()
+    pub fn announce(&self, stored: &Arc<Stored>) {
+        self.ring.announce(stored);
+        self.noted.announce(stored);
+        self.time(stored);
+    }
+
+    fn time(&self, stored: &Stored) {
+        let now = (self.options.clock)().unix_ms();
+        let every = stored.entries.len().div_ceil(TIMED_EVENTS).max(1);
+        for entry in stored.entries.iter().step_by(every) {
+            if let Entry::Event(event) = entry
+                && event.reading_id.is_some()
+            {
+                let passed_ms = now.saturating_sub(event.received_at.unix_ms()).max(0);
+                self.metrics.reading_to_push_seconds.observe(passed_ms as f64 / 1_000.0);
+            }
+        }
     }
 
     /// Tells streams of frames that something about these devices has changed that is no entry of the log (idleness).
-    pub fn refresh(&self, _devices: &[DeviceNumber]) {
-        unimplemented!()
+    pub fn refresh(&self, devices: &[DeviceNumber]) {
+        self.noted.refresh(devices);
     }
 
     /// Opens a stream; needs a tokio runtime. `None`: there are too many already, or the hub is closed.
-    pub fn open(self: &Arc<Self>, _request: StreamRequest) -> Option<Chunks> {
-        unimplemented!()
+    pub fn open(self: &Arc<Self>, request: StreamRequest) -> Option<Chunks> {
+        let place = Place::take(self)?;
+        let (outlet, chunks) = Outlet::new(self.options.chunks, self.options.keep_alive);
+        let client = outlet.client();
+        match request.form {
+            Form::Events | Form::Original => {
+                let stream = EventStream::new(self, &request, outlet);
+                tokio::spawn(place.hold(client, stream.run(request.resume_after)));
+            }
+            // A stream of frames begins with all devices, whatever the client had seen before.
+            Form::Frames => drop(tokio::spawn(place.hold(client, FrameStream::new(self, &request, outlet).run()))),
+        }
+        Some(chunks)
     }
 
-    /// The clock of frames; runs until the hub is closed.
+    /// The clock of frames; runs until the hub is closed. Nothing is lost when it is dropped, but frames stop.
     pub async fn run(self: Arc<Self>) {
-        unimplemented!()
+        let mut closed = self.closed.subscribe();
+        let mut clock = interval(self.options.frame_interval);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = closed.wait_for(|closed| *closed) => return,
+                _ = clock.tick() => {}
+            }
+            if let Some(changed) = self.noted.take() {
+                // Nobody listens when the last stream has just ended.
+                let _ = self.ticks.send(Arc::new(Tick::read(changed, &self.directory)));
+            }
+        }
     }
 
     /// Ends all streams, and takes no more.
     pub fn close(&self) {
-        unimplemented!()
+        self.closed.send_replace(true);
     }
 
     /// Its metrics, to be registered by whoever serves them.
     pub fn metrics(&self) -> &Metrics {
-        unimplemented!()
+        &self.metrics
+    }
+
+    pub(crate) const fn options(&self) -> &HubOptions {
+        &self.options
+    }
+
+    pub(crate) fn store(&self) -> &dyn EventStore {
+        &*self.store
+    }
+
+    pub(crate) const fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    pub(crate) const fn numbers(&self) -> &Arc<DeviceNumbers> {
+        &self.numbers
+    }
+
+    pub(crate) const fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
+    pub(crate) const fn noted(&self) -> &Noted {
+        &self.noted
+    }
+
+    pub(crate) const fn ticks(&self) -> &broadcast::Sender<Arc<Tick>> {
+        &self.ticks
+    }
+}
+
+/// One of the places for streams, given back when it is dropped.
+struct Place {
+    hub: Arc<Hub>,
+}
+
+impl Place {
+    fn take(hub: &Arc<Hub>) -> Option<Self> {
+        if *hub.closed.borrow() {
+            return None;
+        }
+        let one_more = |streams| (streams < hub.options.max_streams).then_some(streams + 1);
+        hub.streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        hub.metrics.clients.inc();
+        Some(Self { hub: Arc::clone(hub) })
+    }
+
+    /// Runs a stream until it ends by itself, its client is gone or the hub is closed.
+    async fn hold(self, client: mpsc::Sender<Bytes>, stream: impl Future<Output = End>) {
+        let mut closed = self.hub.closed.subscribe();
+        let end = tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => End::Over,
+            () = client.closed() => End::Over,
+            end = stream => end,
+        };
+        if end == End::TooSlow {
+            self.hub.metrics.dropped.inc();
+            tracing::info!("a stream was cut, its client is too slow");
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.hub.metrics.clients.dec();
+        self.hub.streams.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Metrics {
+    fn new() -> Self {
+        // From one group commit (1 ms) to a queue that is far behind (5 minutes).
+        let buckets = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+        Self { clients: Gauge::default(), dropped: Counter::default(), reading_to_push_seconds: Histogram::new(buckets) }
     }
 }

@@ -1,0 +1,201 @@
+//! A stream of one message per event, of ours or in the original form.
+
+use crate::{
+    Form, Hub, StreamRequest,
+    encoded::Encoded,
+    filter::Filter,
+    message::{self, GapReason},
+    outlet::{CHUNK, End, Outlet},
+    ring::{Behind, Reader},
+};
+use fieldwatch_event_store::{EventsPage, ReadError};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A client of a live stream may leave its channel full for so long; then it is cut and resumes.
+const LIVE_PATIENCE: Duration = Duration::from_secs(5);
+/// A client that reads history takes as long as its network does, unless it takes nothing at all for so long.
+const HISTORY_PATIENCE: Duration = Duration::from_secs(30);
+/// The store has so long to give a page of history.
+const READ_DEADLINE: Duration = Duration::from_secs(30);
+/// Events of history that are read at once: about 300 kB of text.
+const PAGE: usize = 1_000;
+
+/// One stream of events.
+pub(crate) struct EventStream {
+    hub: Arc<Hub>,
+    form: Form,
+    filter: Filter,
+    outlet: Outlet,
+    reader: Reader,
+    /// Position of the newest event that was looked at; what comes again up to here is passed over.
+    looked_at: u64,
+    patience: Duration,
+}
+
+/// Why history could not be read on.
+struct Gap {
+    reason: GapReason,
+    earliest: Option<u64>,
+}
+
+impl EventStream {
+    /// A stream that begins now.
+    pub(crate) fn new(hub: &Arc<Hub>, request: &StreamRequest, outlet: Outlet) -> Self {
+        let (reader, announced) = hub.ring().read();
+        Self {
+            hub: Arc::clone(hub),
+            form: request.form,
+            filter: Filter::new(request, hub.directory(), hub.numbers()),
+            outlet,
+            reader,
+            looked_at: announced.max(hub.store().newest()),
+            patience: HISTORY_PATIENCE,
+        }
+    }
+
+    /// Tells until the client is gone or too slow.
+    pub(crate) async fn run(mut self, resume_after: Option<String>) -> End {
+        let Err(end) = self.tell_all(resume_after).await;
+        if end == End::TooSlow && self.form == Form::Events {
+            self.outlet.overrun();
+        }
+        end
+    }
+
+    async fn tell_all(&mut self, resume_after: Option<String>) -> Result<std::convert::Infallible, End> {
+        if self.form == Form::Original {
+            self.outlet.send(message::COMMENT, self.looked_at, LIVE_PATIENCE).await?;
+        } else {
+            self.begin(resume_after).await?;
+        }
+        self.patience = LIVE_PATIENCE;
+        self.follow().await
+    }
+
+    /// Says hello, and tells what was missed.
+    async fn begin(&mut self, resume_after: Option<String>) -> Result<(), End> {
+        let newest = self.looked_at;
+        let (from, gap) = match resume_after.as_deref().map(position_of) {
+            None => (newest, None),
+            Some(None) => (newest, Some((None, GapReason::Malformed))),
+            Some(Some(after)) if after > newest => (newest, Some((Some(after), GapReason::Future))),
+            Some(Some(after)) => (after, None),
+        };
+        // A client that is cut right after hello resumes where it wanted to.
+        self.outlet.send(message::hello(from, self.hub.store().log_id(), newest), from, LIVE_PATIENCE).await?;
+        if let Some((asked, reason)) = gap {
+            let earliest = self.earliest().await;
+            return self.send_gap(asked, Gap { reason, earliest }).await;
+        }
+        if resume_after.is_some() {
+            self.looked_at = from;
+            if let Some(gap) = self.catch_up().await? {
+                return self.send_gap(Some(from), gap).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the log from where the stream stands to its end, where the ring goes on.
+    async fn catch_up(&mut self) -> Result<Option<Gap>, End> {
+        loop {
+            // What was announced before this is in the log that is read below; what comes after is taken from the ring,
+            // and passed over if it was in the log already. The ring is not used for more, because the log does
+            // not tell the events of devices that were forgotten.
+            self.reader.skip_to_end();
+            let page = match self.read_page().await {
+                Ok(page) => page,
+                Err(gap) => return Ok(Some(gap)),
+            };
+            let encoded = Encoded::write(self.form, page.events.iter(), self.hub.numbers());
+            self.tell(&encoded, page.next).await?;
+            self.outlet.flush(self.patience).await?;
+            if page.at_end {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn read_page(&self) -> Result<EventsPage, Gap> {
+        match timeout(READ_DEADLINE, self.hub.store().read_all(self.looked_at, PAGE)).await {
+            Ok(Ok(page)) => Ok(page),
+            Ok(Err(ReadError::Gone { earliest })) => Err(Gap { reason: GapReason::Retention, earliest: Some(earliest) }),
+            Ok(Err(ReadError::NotInLog(_))) => Err(Gap { reason: GapReason::Malformed, earliest: self.earliest().await }),
+            Ok(Err(ReadError::Failed(trouble))) => {
+                tracing::warn!(trouble, "a stream cannot read the log");
+                Err(Gap { reason: GapReason::Unavailable, earliest: None })
+            }
+            Err(_) => {
+                tracing::warn!("the log does not answer a stream in time");
+                Err(Gap { reason: GapReason::Unavailable, earliest: None })
+            }
+        }
+    }
+
+    /// Position of the earliest event that is kept; `None` when there is none or nobody knows.
+    async fn earliest(&self) -> Option<u64> {
+        let page = timeout(READ_DEADLINE, self.hub.store().read_all(0, 1)).await.ok()?.ok()?;
+        page.events.first().map(|event| event.position)
+    }
+
+    async fn send_gap(&mut self, from: Option<u64>, gap: Gap) -> Result<(), End> {
+        self.looked_at = self.reader.skip_to_end().max(self.hub.store().newest());
+        let text = message::gap(self.looked_at, gap.reason, from, gap.earliest);
+        self.outlet.send(text, self.looked_at, LIVE_PATIENCE).await
+    }
+
+    /// Tells what is announced, and keeps the connection alive in between.
+    async fn follow(&mut self) -> Result<std::convert::Infallible, End> {
+        loop {
+            let batches = self.reader.take().map_err(|Behind| End::TooSlow)?;
+            for batch in &batches {
+                self.tell(batch.encoded(self.form, self.hub.numbers()), batch.newest()).await?;
+            }
+            self.outlet.flush(self.patience).await?;
+            let keep_alive_at = self.outlet.keep_alive_at();
+            if batches.is_empty() {
+                tokio::select! {
+                    () = self.reader.woken() => {}
+                    () = sleep_until(keep_alive_at) => {}
+                }
+            }
+            if Instant::now() >= keep_alive_at {
+                let told = self.outlet.told();
+                let text = if self.form == Form::Original { message::COMMENT } else { message::keep_alive(told) };
+                self.outlet.send(text, told, self.patience).await?;
+            }
+        }
+    }
+
+    /// Tells the messages that are wanted and were not looked at; `newest` is where the stream stands after them.
+    async fn tell(&mut self, encoded: &Encoded, newest: u64) -> Result<(), End> {
+        let first = encoded.pieces.partition_point(|piece| piece.position <= self.looked_at);
+        let start = encoded.start(first);
+        let mut run = start..start;
+        let mut told = self.looked_at;
+        for piece in &encoded.pieces[first..] {
+            let is_wanted = self.filter.wants_event(piece);
+            if !run.is_empty() && (!is_wanted || piece.end - run.start > CHUNK) {
+                self.outlet.gather(encoded.text.slice(run.clone()), told, self.patience).await?;
+                run.start = run.end;
+            }
+            if !is_wanted {
+                run.start = piece.end;
+            }
+            run.end = piece.end;
+            told = piece.position;
+        }
+        if !run.is_empty() {
+            self.outlet.gather(encoded.text.slice(run), told, self.patience).await?;
+        }
+        self.looked_at = self.looked_at.max(newest);
+        self.outlet.looked_at(self.looked_at);
+        Ok(())
+    }
+}
+
+/// The position that an id names: decimal digits and nothing else.
+fn position_of(id: &str) -> Option<u64> {
+    if id.bytes().all(|byte| byte.is_ascii_digit()) { id.parse().ok() } else { None }
+}
