@@ -1,4 +1,4 @@
-//! What the gateway is made of, and the server around its routes.
+//! What the gateway is made of.
 
 use fieldwatch_broker::{DeadLetters, ReadingQueue};
 use fieldwatch_device_state::{Running, WallClock};
@@ -6,9 +6,7 @@ use fieldwatch_directory::Directory;
 use fieldwatch_domain::DeviceNumbers;
 use fieldwatch_event_store::EventStore;
 use fieldwatch_push::Hub;
-use std::{sync::Arc, sync::OnceLock, time::Duration};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use std::{sync::Arc, time::Duration};
 
 /// Everything behind the routes. In a process of all roles nothing is missing.
 pub struct Parts {
@@ -49,34 +47,4 @@ pub enum OriginalEndpoints {
     Open,
     /// Nobody: they are 404.
     Off,
-}
-
-/// What is served before and while the state is restored: `/health/live` is 200, everything else 503 with what is going
-/// on, until the parts are there. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Readiness {
-    _parts: Arc<OnceLock<Arc<Parts>>>,
-}
-
-impl Readiness {
-    /// From now on requests are served.
-    pub fn ready(&self, _parts: Arc<Parts>) {
-        unimplemented!()
-    }
-
-    /// What to tell those who ask meanwhile, such as `restoring devices`.
-    pub fn say(&self, _what: &str) {
-        unimplemented!()
-    }
-}
-
-/// The HTTP server.
-pub struct Gateway {}
-
-impl Gateway {
-    /// Serves until `stop` is cancelled: then takes no new connections, lets requests in hand finish, and returns when all
-    /// connections are closed or `drain` has passed. The hub is closed by the caller.
-    pub async fn serve(_listener: TcpListener, _readiness: Readiness, _stop: CancellationToken, _drain: Duration) {
-        unimplemented!()
-    }
 }

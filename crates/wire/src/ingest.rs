@@ -57,6 +57,7 @@ mod refusal;
 mod problem_code;
 
 pub use batch::{Parsed, parse_json, parse_ndjson};
+pub use decimal::Steps;
 pub use decode::{ACCEPTED_ENCODINGS, DecodeError, decode};
 pub use given_ids::{IdempotencyKey, InvalidIdempotencyKey};
 pub use json::{Kind, Malformed, Problem};

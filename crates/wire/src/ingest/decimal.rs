@@ -4,13 +4,13 @@
 ///
 /// Counts saturate far outside of everything that is believed, so that `1e999999999` costs no more than `1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Steps {
+pub struct Steps {
     /// The greatest count that is not above the number.
-    pub(super) floor: i64,
+    pub floor: i64,
     /// The least count that is not below the number.
-    pub(super) ceiling: i64,
+    pub ceiling: i64,
     /// The nearest count; of two equally near the even one.
-    pub(super) nearest: i64,
+    pub nearest: i64,
 }
 
 /// Beyond this a count only has to stay beyond it.
@@ -21,7 +21,7 @@ impl Steps {
     ///
     /// That is a little more than JSON's grammar (`+1`, `.5`, `5.` and `007` too), for numbers that come as text; JSON's
     /// own were held to their grammar before.
-    pub(super) fn parse(text: &str, places: u32) -> Option<Self> {
+    pub fn parse(text: &str, places: u32) -> Option<Self> {
         let (is_negative, unsigned) = split_sign(text.as_bytes());
         let mantissa_length = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(unsigned.len());
         let (mantissa, exponent) = unsigned.split_at(mantissa_length);
