@@ -55,7 +55,8 @@ macro_rules! key {
     };
 }
 
-const ROLES: OneOf<Role> = OneOf(&[("ingest", Role::Ingest), ("state", Role::State), ("api", Role::Api)]);
+const ROLES: OneOf<Role> =
+    OneOf(&[(Role::Ingest.word(), Role::Ingest), (Role::State.word(), Role::State), (Role::Api.word(), Role::Api)]);
 const ORIGINAL_ENDPOINTS: OneOf<OriginalEndpoints> =
     OneOf(&[("open", OriginalEndpoints::Open), ("token", OriginalEndpoints::Token), ("off", OriginalEndpoints::Off)]);
 const QUEUE_KINDS: OneOf<QueueKind> = OneOf(&[("embedded", QueueKind::Embedded), ("rabbitmq", QueueKind::RabbitMq)]);
