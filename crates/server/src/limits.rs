@@ -14,7 +14,7 @@ pub(crate) struct Limits {
     /// Connections that wait to be accepted; beyond it the system lets clients try again. The system may cap it
     /// (`net.core.somaxconn`).
     pub(crate) listen_backlog: u32,
-    /// File descriptors that are asked of the system: connections (20 000 and more), streams among them, and segment files.
+    /// File descriptors that are asked of the system: 25 000 connections, streams among them, and segment files.
     pub(crate) open_files: u64,
     /// Threads for what may block: lists, large bodies, tidying. When all are busy, the next one waits.
     pub(crate) blocking_threads: usize,
@@ -59,7 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             listen_backlog: 4_096,
-            open_files: 65_536,
+            open_files: 32_768,
             blocking_threads: 64,
 
             queue_least_free_bytes: 256 * MIB,

@@ -4,16 +4,21 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Allows as many open files as the system lets this process have, at most `wanted`; gives how many.
+/// Allows as many open files as the system lets this process have, at most `wanted`; gives how many. Never fewer than before.
 pub(crate) fn raise(wanted: u64) -> io::Result<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // `None` is no limit.
-    let Some(now) = current else { return Ok(wanted) };
-    let reachable = maximum.map_or(wanted, |most| most.min(wanted)).max(now);
-    if reachable > now {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum })?;
+    let Some(now) = current.filter(|now| *now < wanted) else { return Ok(current.unwrap_or(u64::MAX)) };
+    if let Some(most) = maximum.filter(|most| *most < wanted) {
+        // Only who may do anything, as in many containers, gets more than the most that is allowed.
+        if setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: Some(wanted) }).is_ok() {
+            return Ok(wanted);
+        }
+        setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum })?;
+        return Ok(most.max(now));
     }
-    Ok(reachable)
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })?;
+    Ok(wanted)
 }
 
 #[cfg(test)]

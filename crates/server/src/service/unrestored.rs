@@ -112,3 +112,136 @@ impl EventStore for Unrestored {
         self.inner.metrics()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fieldwatch_domain::{RecordedEvent, Timestamp};
+
+    use super::*;
+
+    type Subscriber = Box<dyn Fn(&Arc<Stored>) + Send + Sync>;
+
+    /// A store that remembers what was appended, and says of every device that it is at version 7 and present.
+    #[derive(Default)]
+    struct FakeStore {
+        subscribers: Mutex<Vec<Subscriber>>,
+        appended: Mutex<Vec<Entry>>,
+        metrics: Metrics,
+    }
+
+    impl EventStore for FakeStore {
+        fn kind(&self) -> &'static str {
+            "fake"
+        }
+
+        fn log_id(&self) -> &'static str {
+            "fake"
+        }
+
+        fn newest(&self) -> u64 {
+            0
+        }
+
+        fn recover<'a>(&'a self, _visit: &'a (dyn Fn(Recovered<'_>) + Sync)) -> BoxFuture<'a, Result<Recovery, RecoverError>> {
+            Box::pin(async { Ok(Recovery::default()) })
+        }
+
+        fn append(&self, batch: Batch) -> BoxFuture<'_, Result<Arc<Stored>, AppendError>> {
+            self.appended.lock().expect("no panic").extend(batch.entries.iter().cloned());
+            let stored = Arc::new(Stored { entries: batch.entries, newest: 0 });
+            for subscriber in &*self.subscribers.lock().expect("no panic") {
+                subscriber(&stored);
+            }
+            Box::pin(async { Ok(stored) })
+        }
+
+        fn subscribe(&self, subscriber: Subscriber) {
+            self.subscribers.lock().expect("no panic").push(subscriber);
+        }
+
+        fn load(&self, _device: DeviceNumber) -> BoxFuture<'_, Result<DeviceState, ReadError>> {
+            Box::pin(async { Ok(present(7)) })
+        }
+
+        fn history(&self, _: DeviceNumber, _: Option<u64>, _: usize) -> BoxFuture<'_, Result<HistoryPage, ReadError>> {
+            Box::pin(async { Ok(HistoryPage::default()) })
+        }
+
+        fn read_all(&self, _: u64, _: usize) -> BoxFuture<'_, Result<EventsPage, ReadError>> {
+            Box::pin(async { Ok(EventsPage::default()) })
+        }
+
+        fn wants_snapshot(&self, _: usize) -> bool {
+            true
+        }
+
+        fn save_snapshot(&self, _: ShelfSnapshot) -> BoxFuture<'_, Result<(), AppendError>> {
+            panic!("a snapshot of devices that were not restored was saved")
+        }
+
+        fn health(&self) -> StoreHealth {
+            StoreHealth::default()
+        }
+
+        fn tidy(&self) -> BoxFuture<'_, Result<(), AppendError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn metrics(&self) -> &Metrics {
+            &self.metrics
+        }
+    }
+
+    const DEVICE: DeviceNumber = DeviceNumber::from_u32(3);
+
+    fn present(version: u64) -> DeviceState {
+        let mut state = only_version(version - 1);
+        state.device.apply(&created(), Timestamp::EPOCH);
+        state
+    }
+
+    fn created() -> DeviceEvent {
+        DeviceEvent::Created { temperature: Celsius::default(), location: Location::default() }
+    }
+
+    fn creation() -> Entry {
+        let time = Timestamp::EPOCH;
+        Entry::Event(RecordedEvent {
+            device: DEVICE,
+            version: 8,
+            position: 0,
+            at: time,
+            recorded_at: time,
+            received_at: time,
+            reading_id: None,
+            event: created(),
+        })
+    }
+
+    fn passivated() -> Entry {
+        Entry::Passivated(Box::new((DEVICE, only_version(7).device, Tracking::default())))
+    }
+
+    #[tokio::test]
+    async fn a_device_is_unknown_at_its_version_until_it_is_created_anew() {
+        let store = Unrestored::over(Arc::new(FakeStore::default()));
+        assert_eq!(store.load(DEVICE).await.expect("there"), only_version(7));
+        store.append(Batch { entries: vec![creation()], checkpoints: Vec::new() }).await.expect("stored");
+        assert_eq!(store.load(DEVICE).await.expect("there"), present(7));
+        assert_eq!(store.load(DeviceNumber::from_u32(4)).await.expect("there"), only_version(7));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_that_says_a_device_is_unknown() {
+        let inner = Arc::new(FakeStore::default());
+        let store = Unrestored::over(inner.clone());
+        let append = |entries| store.append(Batch { entries, checkpoints: Vec::new() });
+        append(vec![passivated()]).await.expect("stored");
+        assert!(inner.appended.lock().expect("no panic").is_empty());
+        append(vec![creation()]).await.expect("stored");
+        append(vec![passivated()]).await.expect("stored");
+        assert_eq!(inner.appended.lock().expect("no panic").len(), 2);
+        assert!(!store.wants_snapshot(0));
+        store.save_snapshot(ShelfSnapshot::default()).await.expect("nothing is done");
+    }
+}
