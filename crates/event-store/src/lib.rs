@@ -14,11 +14,14 @@ mod state;
 
 mod embedded;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub use batch::{Batch, Entry, LateReading, Observation, Stored};
-pub use embedded::{EmbeddedOptions, EmbeddedStore, OpenError};
+pub use embedded::{EmbeddedOptions, EmbeddedStore, EventLogReader, OpenError, VerifyReport, verify};
 pub use fieldwatch_wire::queued::Checkpoint;
 pub use state::DeviceState;
 pub use store::{
     AppendError, BoxFuture, EventLabel, EventStore, EventsPage, HistoryEntry, HistoryPage, Metrics, ReadError, RecoverError,
-    Recovered, Recovery, ShelfSnapshot, StoreHealth,
+    Recovered, Recovery, ShelfSnapshot, StoreHealth, Subscriber,
 };

@@ -9,7 +9,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 /// A future that a trait object can give.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The history of all devices. Embedded, PostgreSQL, KurrentDB and InfluxDB each implement it; one conformance suite
+/// Who is told of each batch.
+pub type Subscriber = Box<dyn Fn(&Arc<Stored>) + Send + Sync>;
+
+/// The history of all devices. Embedded, `PostgreSQL`, `KurrentDB` and `InfluxDB` each implement it; one conformance suite
 /// holds all of them to it.
 pub trait EventStore: Send + Sync + 'static {
     /// What it is: `embedded`, `postgresql`, …
@@ -36,7 +39,7 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// Tells the subscriber of each batch, in the order of the log, after it is durable and before `append` answers.
     /// It runs on the store's own thread and must be quick and not block.
-    fn subscribe(&self, subscriber: Box<dyn Fn(&Arc<Stored>) + Send + Sync>);
+    fn subscribe(&self, subscriber: Subscriber);
 
     /// Rebuilds one device from what is stored; the default state for one that was never heard of.
     fn load(&self, device: DeviceNumber) -> BoxFuture<'_, Result<DeviceState, ReadError>>;
