@@ -1,7 +1,10 @@
 //! The event log as these commands read it.
 
-use anyhow::bail;
-use fieldwatch_domain::RecordedEvent;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use fieldwatch_domain::{DeviceNumber, DeviceNumbers, RecordedEvent};
+use fieldwatch_event_store::EventLogReader;
 
 use crate::data_folder::DataFolder;
 
@@ -22,22 +25,44 @@ pub(super) trait EventLog {
     fn read(&mut self, after: u64, show: &mut dyn FnMut(Found<'_>) -> anyhow::Result<()>) -> anyhow::Result<u64>;
 }
 
+/// How many events are in memory at a time.
+const PAGE: usize = 4_096;
+
 /// The log in a data folder; of one device, if one is named.
-pub(super) struct StoredLog {}
+pub(super) struct StoredLog {
+    reader: EventLogReader,
+    numbers: Arc<DeviceNumbers>,
+    device: Option<DeviceNumber>,
+}
 
 impl StoredLog {
-    pub(super) fn open(folder: &DataFolder, _device: Option<&str>) -> anyhow::Result<Self> {
-        bail!("the event log in {} cannot be read by this version", folder.store().display())
+    pub(super) fn open(folder: &DataFolder, device: Option<&str>) -> anyhow::Result<Self> {
+        let dir = folder.store();
+        let numbers = Arc::new(DeviceNumbers::default());
+        let reader = EventLogReader::open(&dir, Arc::clone(&numbers))
+            .with_context(|| format!("cannot read the event log in {}", dir.display()))?;
+        let device = device.map(|id| numbers.number(id));
+        Ok(Self { reader, numbers, device })
     }
 }
 
 impl EventLog for StoredLog {
     fn newest(&mut self) -> anyhow::Result<u64> {
-        bail!("not there yet")
+        self.read(0, &mut |_| Ok(()))
     }
 
-    fn read(&mut self, _after: u64, _show: &mut dyn FnMut(Found<'_>) -> anyhow::Result<()>) -> anyhow::Result<u64> {
-        bail!("not there yet")
+    fn read(&mut self, mut after: u64, show: &mut dyn FnMut(Found<'_>) -> anyhow::Result<()>) -> anyhow::Result<u64> {
+        self.reader.refresh()?;
+        loop {
+            let page = self.reader.events_after(after, PAGE, self.device)?;
+            for event in &page.events {
+                self.numbers.with_id(event.device, |device_id| show(Found { device_id, event }))?;
+            }
+            after = page.next;
+            if page.at_end {
+                return Ok(after);
+            }
+        }
     }
 }
 
