@@ -80,7 +80,9 @@ pub(crate) enum Command {
     )]
     Serve,
     /// See it work: the service on a data folder of its own, plus a simulated fleet
-    #[command(after_help = "Example:\n  fieldwatch demo --devices 1000")]
+    #[command(
+        after_help = "Example:\n  fieldwatch demo --devices 1000\n\nIts data lies in the folder demo within data_dir, or where --data-dir says, and is there again next time. A fleet of more\nthan 10 000 devices reports less often than each second. Zones and ranges are planned."
+    )]
     Demo(Demo),
     /// Send a bounded load to a running server, and sum up what came of it
     #[command(
@@ -160,7 +162,7 @@ pub(crate) enum Profile {
 
 #[derive(Args, Debug)]
 pub(crate) struct Send {
-    /// Readings as .csv or .ndjson
+    /// Readings as .csv or .ndjson, perhaps with .gz behind it
     #[arg(value_name = "FILE", value_parser = recording)]
     pub(crate) file: PathBuf,
     /// Address of the server, such as http://127.0.0.1:8080
@@ -205,8 +207,8 @@ pub(crate) enum DeadLetters {
     List,
     /// One of them whole, its bytes as they came
     Show {
-        /// As shown by `list`
-        id: String,
+        /// As shown by "list"
+        id: u64,
     },
     /// Give it to its device again
     #[command(after_help = "Examples:\n  fieldwatch dead-letters requeue 17\n  fieldwatch dead-letters requeue --all")]
@@ -216,8 +218,8 @@ pub(crate) enum DeadLetters {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Requeue {
-    /// As shown by `list`
-    pub(crate) id: Option<String>,
+    /// As shown by "list"
+    pub(crate) id: Option<u64>,
     /// All of them
     #[arg(long)]
     pub(crate) all: bool,
@@ -246,9 +248,12 @@ fn http_url(text: &str) -> Result<String, String> {
 
 fn recording(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("csv" | "ndjson") => Ok(path),
-        _ => Err("must end in .csv or .ndjson".to_owned()),
+    let name = text.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    if [".csv", ".ndjson"].iter().any(|ending| name.ends_with(ending)) {
+        Ok(path)
+    } else {
+        Err("must end in .csv or .ndjson, perhaps with .gz behind it".to_owned())
     }
 }
 
@@ -321,6 +326,7 @@ mod tests {
             "fieldwatch serve --config a.toml",
             "fieldwatch send a.csv --target http://h --speed 10",
             "fieldwatch send a.ndjson --target https://h",
+            "fieldwatch send A.CSV.gz --target http://h",
             "fieldwatch events export --device a --after 5",
             "fieldwatch events tail",
             "fieldwatch events verify --device a",
@@ -351,6 +357,7 @@ mod tests {
             "fieldwatch send a.csv --target http://h --speed 0",
             "fieldwatch send a.csv --target http://h --speed nan",
             "fieldwatch dead-letters requeue",
+            "fieldwatch dead-letters show first",
             "fieldwatch dead-letters requeue 3 --all",
             "fieldwatch completions tcsh",
         ] {

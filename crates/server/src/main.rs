@@ -1,47 +1,63 @@
 //! The program: settings, wiring, start, drain.
+//!
+//! `main` is the table of commands; each is a module of its own in [`commands`]. The server is [`service`], the commands that serve are
+//! thin. Start there, then follow one reading: gateway, wire, broker, device state, domain, event store, push.
 
-#[allow(dead_code, reason = "the commands are wired next")]
 mod cli;
-#[allow(dead_code, unused_imports, reason = "the commands are wired next")]
+
+mod commands;
+
+mod service;
+
 mod settings;
 
-use std::io::{self, Write as _};
+mod limits;
+mod switches;
+
+mod data_folder;
+mod running_server;
+
+mod runtime;
+mod signals;
+
+mod open_files;
+
+mod failure;
+mod logging;
+mod output;
+mod progress;
+
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 
-use crate::cli::{Cli, Command, Config};
-use crate::settings::{Explain, Sources};
+use cli::{Cli, Command};
+use failure::Failure;
 
-/// Wrong usage or configuration.
-const EXIT_USAGE: u8 = 2;
+/// A million devices are many small things, made and dropped by several threads. It gives memory back to the system by itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let sources = Sources::of_this_process(cli.common.config.as_deref(), cli.common.settings());
-    if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "fieldwatch", &mut io::stdout());
-        return ExitCode::SUCCESS;
+    logging::start(&cli.common);
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
     }
-    let loaded = match settings::load(&sources) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return ExitCode::from(EXIT_USAGE);
-        }
-    };
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let common = cli.common;
     match cli.command {
-        Command::Config(Config::Print { explain }) => {
-            let explain = if explain { Explain::Yes } else { Explain::No };
-            match io::stdout().write_all(settings::print(&loaded, explain).as_bytes()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(_) => ExitCode::FAILURE,
-            }
-        }
-        Command::Config(Config::Check) => {
-            println!("the configuration is right");
-            ExitCode::SUCCESS
-        }
-        _ => ExitCode::FAILURE,
+        Command::Serve => commands::serve::run(&common),
+        Command::Demo(demo) => commands::demo::run(&common, &demo),
+        Command::Simulate(simulate) => commands::simulate::run(&common, &simulate),
+        Command::Send(send) => commands::send::run(&common, &send),
+        Command::Events(events) => commands::events::run(&common, &events),
+        Command::DeadLetters(letters) => commands::dead_letters::run(&common, &letters),
+        Command::Config(config) => commands::config::run(&common, &config),
+        Command::Openapi => commands::openapi::run(),
+        Command::Completions { shell } => commands::completions::run(shell),
     }
 }

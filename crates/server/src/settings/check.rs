@@ -2,7 +2,7 @@
 
 use super::load::Loaded;
 use super::problem::Problem;
-use super::tree::{OriginalEndpoints, PushKind, QueueKind, Settings, StoreKind};
+use super::tree::{OriginalEndpoints, PushKind, QueueKind, Role, Settings, StoreKind};
 
 /// Checks the settings against each other. What involves a value that could not be read is left out: its default stands
 /// in its place, and a complaint about that would mislead.
@@ -80,6 +80,9 @@ pub(crate) fn unsupported(settings: &Settings) -> Vec<String> {
     match settings.server.original_endpoints {
         OriginalEndpoints::Open | OriginalEndpoints::Off => {}
         OriginalEndpoints::Token => not_built(r#"server.original_endpoints = "token""#, r#""open" or "off""#),
+    }
+    if !Role::ALL.iter().all(|role| settings.server.roles.contains(role)) {
+        not_built("a process with only some of server.roles", "all of them: ingest, state, api");
     }
     missing
 }

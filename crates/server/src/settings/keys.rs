@@ -55,7 +55,8 @@ macro_rules! key {
     };
 }
 
-const ROLES: OneOf<Role> = OneOf(&[("ingest", Role::Ingest), ("state", Role::State), ("api", Role::Api)]);
+const ROLES: OneOf<Role> =
+    OneOf(&[(Role::Ingest.word(), Role::Ingest), (Role::State.word(), Role::State), (Role::Api.word(), Role::Api)]);
 const ORIGINAL_ENDPOINTS: OneOf<OriginalEndpoints> =
     OneOf(&[("open", OriginalEndpoints::Open), ("token", OriginalEndpoints::Token), ("off", OriginalEndpoints::Off)]);
 const QUEUE_KINDS: OneOf<QueueKind> = OneOf(&[("embedded", QueueKind::Embedded), ("rabbitmq", QueueKind::RabbitMq)]);
@@ -120,7 +121,11 @@ pub(super) static KEYS: &[Key] = &[
         "A device from which nothing was received for so long is idle, and its actor passivated."
     ),
     key!(devices.silent_after, DurationOr("never"), "A device from which nothing was received for so long is silent."),
-    key!(devices.restore, Switch, "Restores the state of devices from the event log."),
+    key!(
+        devices.restore,
+        Switch,
+        "Restores the state of devices from the event log. If false, each device begins anew with its next reading; its history is kept."
+    ),
     key!(queue.kind, QUEUE_KINDS, "What lies between ingest and device state: embedded or rabbitmq."),
     key!(queue.max_bytes, Size, "Size of the embedded queue beyond which readings are refused with 503."),
     key!(secret queue.rabbitmq.url, AMQP, "Where the broker is reached; amqps:// for TLS."),

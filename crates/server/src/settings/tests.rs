@@ -265,6 +265,10 @@ fn another_kind_needs_to_know_where_its_server_is_and_is_said_not_to_be_built() 
     assert_eq!(unsupported(&settings).len(), 3);
     assert_eq!(unsupported(&settings)[0], r#"queue.kind = "rabbitmq" is not built yet; use "embedded""#);
     assert!(unsupported(&Settings::default()).is_empty());
+    let only_ingest = Setup::nothing().variable("FIELDWATCH_SERVER__ROLES", "ingest").settings();
+    assert!(unsupported(&only_ingest)[0].contains("server.roles"));
+    let in_other_order = Setup::nothing().variable("FIELDWATCH_SERVER__ROLES", "api,state,ingest").settings();
+    assert!(unsupported(&in_other_order).is_empty());
 }
 
 #[test]

@@ -41,6 +41,19 @@ pub(crate) enum Role {
     Api,
 }
 
+impl Role {
+    pub(crate) const ALL: [Self; 3] = [Self::Ingest, Self::State, Self::Api];
+
+    /// As the configuration and the status name it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::State => "state",
+            Self::Api => "api",
+        }
+    }
+}
+
 /// Who may use the paths of the original system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OriginalEndpoints {

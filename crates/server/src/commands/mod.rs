@@ -1,0 +1,34 @@
+//! The commands, one module each: what was asked on the command line becomes work, and the work's end an exit code.
+
+pub(crate) mod serve;
+
+pub(crate) mod demo;
+
+pub(crate) mod simulate;
+
+pub(crate) mod send;
+
+pub(crate) mod events;
+
+pub(crate) mod dead_letters;
+
+pub(crate) mod config;
+
+pub(crate) mod openapi;
+
+pub(crate) mod completions;
+
+use crate::cli::Common;
+use crate::failure::Failure;
+use crate::progress::Wanted;
+use crate::settings::{self, Loaded, Sources};
+
+/// The settings of this process, or everything that is wrong with them.
+fn load_settings(common: &Common) -> Result<Loaded, Failure> {
+    Ok(settings::load(&Sources::of_this_process(common.config.as_deref(), common.settings()))?)
+}
+
+/// Whoever asks for quiet does not want progress either.
+fn wants_progress(common: &Common) -> Wanted {
+    if common.quiet == 0 { Wanted::Yes } else { Wanted::No }
+}
