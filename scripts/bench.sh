@@ -1,5 +1,18 @@
 #!/usr/bin/env bash
-# Measures the program against the floors of the same run, and writes docs/benchmarks.md.
+# Measures the program against the floors of the same run, and writes docs/benchmarks.md. FIGURES says which (all); with
+# QUICK=1 it only shows that they can be measured.
 . "$(dirname "$0")/environment.sh"
 
-fail "make bench measures nothing yet"
+scripts/build.sh
+say "building what measures"
+cargo build --release --locked --package fieldwatch-bench
+cargo build --release --locked --package fieldwatch-event-store --example append
+
+arguments=()
+[ -z "${QUICK:-}" ] || arguments+=(--quick)
+for figure in ${FIGURES:-all}; do
+  "$CARGO_TARGET_DIR/release/bench" "$figure" "${arguments[@]}"
+done
+if [ -n "${FIGURES:-}" ]; then
+  "$CARGO_TARGET_DIR/release/bench" report "${arguments[@]}"
+fi

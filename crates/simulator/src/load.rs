@@ -125,7 +125,7 @@ pub async fn single_posts(target: &str, connections: u32, duration: Duration, wa
         let devices: Vec<u32> = (first..first + DEVICES_PER_CONNECTION).collect();
         Rounds::of(&head, &devices, 1, ChangeMix::EveryReading, Separator::None)
     });
-    Ok(closed_loop(&target, rounds.collect(), Warmup::For(warmup), duration).await)
+    Ok(closed_loop(&target, rounds.collect(), Warmup::For(warmup), Span::For(duration)).await)
 }
 
 /// Posts NDJSON batches of `batch_size` readings of `devices` devices over `connections` connections, each the next as
@@ -142,14 +142,38 @@ pub async fn batches(
     change: ChangeMix,
 ) -> Result<LoadReport, TargetError> {
     let target = Arc::new(target.parse::<Target>()?);
-    let head = RequestHead::post(&target, Endpoint::Readings.path(), "application/x-ndjson");
+    let lanes = batch_lanes(&target, connections, devices, batch_size, change);
+    Ok(closed_loop(&target, lanes, Warmup::OneRound, Span::For(duration)).await)
+}
+
+/// The batches of each connection. A device belongs to one of them.
+fn batch_lanes(target: &Target, connections: u32, devices: u32, batch_size: u32, change: ChangeMix) -> Vec<Rounds> {
+    let head = RequestHead::post(target, Endpoint::Readings.path(), "application/x-ndjson");
     let connections = connections.clamp(1, devices.max(1));
     let bound = |connection: u32| (u64::from(devices.max(1)) * u64::from(connection) / u64::from(connections)) as u32;
-    let rounds = (0..connections).map(|connection| {
+    let lane = |connection: u32| {
         let devices: Vec<u32> = (bound(connection)..bound(connection + 1)).collect();
         Rounds::of(&head, &devices, batch_size.max(1), change, Separator::NewLine)
-    });
-    Ok(closed_loop(&target, rounds.collect(), Warmup::OneRound, duration).await)
+    };
+    (0..connections).map(lane).collect()
+}
+
+/// Posts NDJSON batches as [`batches`] does, until every device has reported `rounds` times, its first report included, or
+/// `at_most` has passed.
+///
+/// With [`ChangeMix::EveryReading`] each report raises one event, so a device that did not exist before has version `rounds`.
+pub async fn batch_rounds(
+    target: &str,
+    connections: u32,
+    devices: u32,
+    batch_size: u32,
+    rounds: u32,
+    change: ChangeMix,
+    at_most: Duration,
+) -> Result<LoadReport, TargetError> {
+    let target = Arc::new(target.parse::<Target>()?);
+    let lanes = batch_lanes(&target, connections, devices, batch_size, change);
+    Ok(closed_loop(&target, lanes, Warmup::For(Duration::ZERO), Span::Rounds { rounds, at_most }).await)
 }
 
 /// Posts one reading per device and interval, spread evenly, whatever the server does. Every reading differs from its
@@ -248,13 +272,24 @@ enum Warmup {
     For(Duration),
 }
 
-async fn closed_loop(target: &Arc<Target>, rounds: Vec<Rounds>, warmup: Warmup, duration: Duration) -> LoadReport {
+/// How long the measured time is.
+#[derive(Debug, Clone, Copy)]
+enum Span {
+    For(Duration),
+    /// Until each batch was taken so many times, half of them in each variant.
+    Rounds {
+        rounds: u32,
+        at_most: Duration,
+    },
+}
+
+async fn closed_loop(target: &Arc<Target>, rounds: Vec<Rounds>, warmup: Warmup, span: Span) -> LoadReport {
     let measured = Arc::new(Mutex::new(Measured { tally: Tally::new(), events: 0, accepted_before: 0 }));
     let warm = Arc::new(Barrier::new(rounds.len()));
     let mut lanes = JoinSet::new();
     for rounds in rounds {
         let lane = ClosedLane { connection: Connection::new(Arc::clone(target)), rounds, measured: Arc::clone(&measured), next: 0 };
-        lanes.spawn(lane.run(Arc::clone(&warm), warmup, duration));
+        lanes.spawn(lane.run(Arc::clone(&warm), warmup, span));
     }
     let spans = lanes.join_all().await;
     let started = spans.iter().map(|(started, _)| *started).min().unwrap_or_else(Instant::now);
@@ -285,7 +320,7 @@ struct ClosedLane {
 
 impl ClosedLane {
     /// Returns when the measured time began and ended for this lane.
-    async fn run(mut self, all_are_warm: Arc<Barrier>, warmup: Warmup, duration: Duration) -> (Instant, Instant) {
+    async fn run(mut self, all_are_warm: Arc<Barrier>, warmup: Warmup, span: Span) -> (Instant, Instant) {
         match warmup {
             Warmup::OneRound => {
                 for _ in 0..self.rounds.variants[0].len() {
@@ -301,9 +336,12 @@ impl ClosedLane {
         }
         all_are_warm.wait().await;
         let started = Instant::now();
-        let end = started + duration;
+        let (end, last) = match span {
+            Span::For(duration) => (started + duration, usize::MAX),
+            Span::Rounds { rounds, at_most } => (started + at_most, self.next + rounds as usize * self.rounds.variants[0].len()),
+        };
         let mut now = started;
-        while now < end {
+        while now < end && self.next < last {
             now = self.send(Phase::Measured).await;
         }
         (started, now)

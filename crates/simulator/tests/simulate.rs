@@ -156,6 +156,20 @@ async fn a_closed_loop_of_batches_changes_each_reading_and_reports_each_device_o
 }
 
 #[tokio::test]
+async fn rounds_of_batches_end_when_every_device_has_reported_so_often() {
+    let server = StandIn::start([Behavior::Take, Behavior::Refuse(503, None)]).await;
+    let report =
+        load::batch_rounds(&server.url(), 2, 100, 10, 3, ChangeMix::EveryReading, Duration::from_mins(1)).await.expect("a target");
+    assert_eq!((report.accepted, report.refused, report.events, report.accepted_before), (300, 10, 300, 0));
+    let mut temperatures: HashMap<String, Vec<String>> = HashMap::new();
+    for reading in server.taken() {
+        temperatures.entry(reading["deviceId"].to_string()).or_default().push(reading["temperature"].to_string());
+    }
+    assert_eq!(temperatures.len(), 100);
+    assert!(temperatures.values().all(|of| of.len() == 3 && of[0] != of[1] && of[0] == of[2]), "{temperatures:?}");
+}
+
+#[tokio::test]
 async fn a_refused_batch_is_sent_again_so_that_one_in_fifty_readings_changes() {
     let server = StandIn::start([Behavior::Take, Behavior::Take, Behavior::Refuse(503, Some(1)), Behavior::Cut]).await;
     let mix = ChangeMix::OneIn(NonZeroU32::new(50).expect("above zero"));

@@ -1,0 +1,67 @@
+//! The figures that are measured over HTTP, measured quickly against the stand-in of `examples/stand_in.rs`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Cargo builds examples before tests run, and puts them beside the program.
+fn stand_in() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_bench")).with_file_name("examples").join("stand_in")
+}
+
+fn bench(work: &Path, program: &Path, command: &str) -> Output {
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_bench"));
+    bench.arg(command).arg("--quick").arg("--work").arg(work).arg("--program").arg(program).arg("--repository").arg(work);
+    bench.output().expect("started")
+}
+
+fn kept(work: &Path, figure: &str) -> Value {
+    let kept = std::fs::read(work.join(format!("quick/{figure}.json"))).expect("kept");
+    serde_json::from_slice(&kept).expect("JSON")
+}
+
+#[test]
+fn every_figure_over_http_is_measured_and_kept_and_nothing_stays_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for figure in ["single", "batches", "steady", "memory", "restart"] {
+        let output = bench(folder.path(), &stand_in(), figure);
+        assert!(output.status.success(), "{output:?}");
+        let figure = kept(folder.path(), figure);
+        let rows = figure["rows"].as_array().expect("rows");
+        assert!(!rows.is_empty() && rows.iter().all(|row| row["verdict"] != "notMeasured"), "{figure}");
+        assert!(
+            rows.iter().all(|row| row["measured"].as_str().is_some_and(|measured| measured.contains(|c: char| c.is_ascii_digit())))
+        );
+    }
+    let output = bench(folder.path(), &stand_in(), "report");
+    assert!(output.status.success(), "{output:?}");
+    let page = std::fs::read_to_string(folder.path().join("quick/benchmarks.md")).expect("written");
+    for part in ["## Machine", "| readings accepted durably |", "Not measured yet: `bench page`."] {
+        assert!(page.contains(part), "{part} is not in\n{page}");
+    }
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("readable").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(left, ["quick"]);
+}
+
+#[test]
+fn what_cannot_be_measured_fails_the_run_and_says_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for figure in ["single", "append"] {
+        let output = bench(folder.path(), Path::new("no-such-program"), figure);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let figure = kept(folder.path(), figure);
+        assert_eq!(figure["rows"][0]["verdict"], "notMeasured");
+        assert!(figure["rows"][0]["measured"].as_str().is_some_and(|reason| reason.contains("there is no")), "{figure}");
+    }
+}
+
+#[test]
+fn a_program_that_ends_at_its_start_is_quoted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = bench(folder.path(), Path::new("/bin/ls"), "single");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let figure = kept(folder.path(), "single");
+    assert!(figure["rows"][0]["measured"].as_str().is_some_and(|reason| reason.contains("/bin/ls:")), "{figure}");
+}
