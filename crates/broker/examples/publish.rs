@@ -1,4 +1,4 @@
-//! How many readings the embedded queue takes: `cargo run --release --example publish -- [--json] [FOLDER]`.
+//! How many readings the embedded queue takes: `cargo run --release --example publish -- [--json] [--no-sync] [FOLDER]`.
 //!
 //! Publishers in a closed loop, each waiting for its answer before it sends again: 256 with one reading each, then 16 with
 //! batches of 1 000. A consumer takes what they send, as a shard does. Beside it, what the disk does at best: plain writes with
@@ -38,17 +38,19 @@ struct Measured {
     consumed_per_second: f64,
     p50: Duration,
     p99: Duration,
+    commits: u64,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (flags, folders): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument == "--json");
+    let (flags, folders): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
     let parent = folders.first().map_or_else(std::env::temp_dir, PathBuf::from);
     let dir = parent.join(format!("queue-publish-{}", std::process::id()));
     fs::create_dir(&dir)?;
-    let measured = measure(&dir);
+    let sync = if flags.iter().any(|flag| flag == "--no-sync") { SyncMode::Never } else { SyncMode::Durable };
+    let measured = measure(&dir, sync);
     fs::remove_dir_all(&dir)?;
     let (syncs, rows) = measured?;
-    if flags.is_empty() {
+    if !flags.iter().any(|flag| flag == "--json") {
         println!("plain writes with fdatasync: {syncs:.0} a second");
         for Measured { round: Round { publishers, readings }, per_second, consumed_per_second, p50, p99 } in rows {
             println!(
@@ -77,11 +79,11 @@ impl Measured {
     }
 }
 
-fn measure(dir: &Path) -> Result<(f64, Vec<Measured>), Box<dyn Error>> {
+fn measure(dir: &Path, sync: SyncMode) -> Result<(f64, Vec<Measured>), Box<dyn Error>> {
     let syncs = plain_syncs_per_second(dir)?;
     let mut rows = Vec::new();
     for round in ROUNDS {
-        rows.push(run(&dir.join(format!("{}-{}", round.publishers, round.readings)), round)?);
+        rows.push(run(&dir.join(format!("{}-{}", round.publishers, round.readings)), round, sync)?);
     }
     Ok((syncs, rows))
 }
@@ -98,10 +100,10 @@ fn plain_syncs_per_second(dir: &Path) -> Result<f64, Box<dyn Error>> {
     Ok(f64::from(syncs) / begun.elapsed().as_secs_f64())
 }
 
-fn run(dir: &Path, round: Round) -> Result<Measured, Box<dyn Error>> {
+fn run(dir: &Path, round: Round, sync: SyncMode) -> Result<Measured, Box<dyn Error>> {
     let dir = dir.to_path_buf();
     let queue =
-        EmbeddedQueue::open(EmbeddedQueueOptions { dir, sync: SyncMode::Durable, max_bytes: 8 << 30, least_free_bytes: 1 << 30 })?;
+        EmbeddedQueue::open(EmbeddedQueueOptions { dir, sync, max_bytes: 8 << 30, least_free_bytes: 1 << 30 })?;
     let consumer = consume(&queue)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let begun = Instant::now();
@@ -117,6 +119,7 @@ fn run(dir: &Path, round: Round) -> Result<Measured, Box<dyn Error>> {
     let consumed_per_second = consumed as f64 / begun.elapsed().as_secs_f64();
     latencies.sort_unstable();
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    let commits = LogReader::open_read_only(&dir_read, *b"QUEU").map(|log| commits(&log))?;
     let per_second = (latencies.len() * round.readings) as f64 / took;
     Ok(Measured { round, per_second, consumed_per_second, p50: at(0.5), p99: at(0.99) })
 }
