@@ -27,9 +27,7 @@ fn letter(id: u64, place: u64) -> DeadLetter {
 }
 
 fn park(letters: &DeadLetters, letter: &DeadLetter) -> u64 {
-    letters
-        .park(letter.place, letter.parked_at, &letter.reason, letter.device_id.as_deref(), &letter.body)
-        .expect("park")
+    letters.park(letter.place, letter.parked_at, &letter.reason, letter.device_id.as_deref(), &letter.body).expect("park")
 }
 
 #[test]

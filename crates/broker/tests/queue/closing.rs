@@ -25,7 +25,11 @@ async fn a_consumer_that_waits_is_told_when_the_queue_is_closed_or_dropped() {
         let mut consumer = consume(&queue, &all_partitions(), &[]);
         let waiting = tokio::spawn(async move { consumer.next(1).await.map(|delivery| numbers(&delivery)) });
         tokio::task::yield_now().await;
-        if drops { drop(queue) } else { queue.close() }
+        if drops {
+            drop(queue);
+        } else {
+            queue.close();
+        }
         assert!(matches!(within(waiting).await.expect("no panic"), Err(ConsumeError::Closed)));
     }
 }

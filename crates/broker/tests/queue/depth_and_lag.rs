@@ -97,9 +97,7 @@ async fn depth_is_exact_though_consumers_come_while_publishing_goes_on() {
                 })
             })
             .collect();
-        let mut consumers: Vec<_> = (0..4)
-            .map(|first| consume(&queue, &(first..64).step_by(4).collect::<Vec<_>>(), &[]))
-            .collect();
+        let mut consumers: Vec<_> = (0..4).map(|first| consume(&queue, &(first..64).step_by(4).collect::<Vec<_>>(), &[])).collect();
         let mut taken = 0;
         for consumer in &mut consumers {
             taken += take(consumer, 1).await.len() as u64;

@@ -30,31 +30,39 @@ struct Take {
 
 fn life() -> impl Strategy<Value = Life> {
     let requests = vec(prop_oneof![4 => 1..4_usize, 1 => 1..400_usize], 0..20);
-    let take = (prop_oneof![1..5_usize, 1..2000_usize], prop::bool::weighted(0.9)).prop_map(|(limit, stores)| Take { limit, stores });
+    let take =
+        (prop_oneof![1..5_usize, 1..2000_usize], prop::bool::weighted(0.9)).prop_map(|(limit, stores)| Take { limit, stores });
     (vec(requests, 0..5), vec(vec(take, 0..40), 1..5)).prop_map(|(publishers, consumers)| Life { publishers, consumers })
 }
 
-/// What a store keeps of each partition: the readings that took effect, and how far the queue was consumed.
+/// What a store keeps of each partition.
 #[derive(Default)]
-struct Store(Mutex<BTreeMap<u16, (Vec<u64>, Option<Checkpoint>)>>);
+struct Store(Mutex<BTreeMap<u16, Kept>>);
+
+/// The readings that took effect, and how far the queue was consumed.
+#[derive(Default)]
+struct Kept {
+    readings: Vec<u64>,
+    checkpoint: Option<Checkpoint>,
+}
 
 impl Store {
     fn checkpoints(&self) -> Vec<Checkpoint> {
-        self.0.lock().expect("no panic").values().filter_map(|(_, checkpoint)| checkpoint.clone()).collect()
+        self.0.lock().expect("no panic").values().filter_map(|kept| kept.checkpoint.clone()).collect()
     }
 
     fn append(&self, delivery: &fieldwatch_broker::Delivery) {
         let mut kept = self.0.lock().expect("no panic");
         for (entry, number) in delivery.entries.iter().zip(numbers(delivery)) {
-            kept.entry(entry.partition).or_default().0.push(number);
+            kept.entry(entry.partition).or_default().readings.push(number);
         }
         for checkpoint in &delivery.checkpoints {
-            kept.entry(checkpoint.partition).or_default().1 = Some(checkpoint.clone());
+            kept.entry(checkpoint.partition).or_default().checkpoint = Some(checkpoint.clone());
         }
     }
 
     fn count(&self, partition: u16) -> u64 {
-        self.0.lock().expect("no panic").get(&partition).map_or(0, |(readings, _)| readings.len() as u64)
+        self.0.lock().expect("no panic").get(&partition).map_or(0, |kept| kept.readings.len() as u64)
     }
 }
 
@@ -146,10 +154,10 @@ proptest! {
             live(dir.path(), Life { publishers: vec![], consumers: vec![to_the_end] }, &store, &mut published).await;
         });
         let kept = store.0.lock().expect("no panic");
-        let mut took_effect: Vec<u64> = kept.values().flat_map(|(readings, _)| readings.clone()).collect();
+        let mut took_effect: Vec<u64> = kept.values().flat_map(|kept| kept.readings.clone()).collect();
         took_effect.sort_unstable();
         prop_assert!(took_effect.into_iter().eq(published.iter().cloned().flatten()), "each once");
-        for (readings, _) in kept.values() {
+        for Kept { readings, .. } in kept.values() {
             for publisher in &published {
                 prop_assert!(readings.iter().filter(|number| publisher.contains(number)).is_sorted(), "in order");
             }

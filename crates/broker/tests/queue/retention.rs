@@ -61,7 +61,9 @@ async fn what_is_delivered_and_not_stored_stays() {
     publish(&queue, "a", [300]).await;
     publish(&queue, "a", [301]).await;
     assert!(segment_files(dir.path()).len() >= files.len() - 1);
-    delivered.into_iter().for_each(|delivered| consumer.stored(delivered));
+    for delivered in delivered {
+        consumer.stored(delivered);
+    }
     wait_until("one segment is left", || segment_files(dir.path()).len() == 1).await;
 }
 
