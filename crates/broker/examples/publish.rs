@@ -48,7 +48,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let measured = measure(&dir, sync);
     fs::remove_dir_all(&dir)?;
     let (syncs, rows) = measured?;
-    if !flags.iter().any(|flag| flag == "--json") {
+    if flags.iter().any(|flag| flag == "--json") {
+        let rows: Vec<String> = rows.iter().map(Measured::json).collect();
+        println!("{{\"benchmark\":\"queue_publish\",\"syncs_per_second\":{syncs:.0},\"rows\":[{}]}}", rows.join(","));
+    } else {
         println!("plain writes with fdatasync: {syncs:.0} a second");
         for Measured { round: Round { publishers, readings }, per_second, consumed_per_second, p50, p99, commits } in rows {
             println!(
@@ -56,9 +59,6 @@ fn main() -> Result<(), Box<dyn Error>> {
                  consumed {consumed_per_second:>9.0}/s  {commits:>6} commits"
             );
         }
-    } else {
-        let rows: Vec<String> = rows.iter().map(Measured::json).collect();
-        println!("{{\"benchmark\":\"queue_publish\",\"syncs_per_second\":{syncs:.0},\"rows\":[{}]}}", rows.join(","));
     }
     Ok(())
 }
