@@ -1,4 +1,4 @@
-//! How many readings the embedded queue takes: `cargo run --release --example publish -- [--json] [FOLDER]`.
+//! How many readings the embedded queue takes: `cargo run --release --example publish -- [--json] [--no-sync] [FOLDER]`.
 //!
 //! Publishers in a closed loop, each waiting for its answer before it sends again: 256 with one reading each, then 16 with
 //! batches of 1 000. A consumer takes what they send, as a shard does. Beside it, what the disk does at best: plain writes with
@@ -7,6 +7,7 @@
 use fieldwatch_broker::{EmbeddedQueue, EmbeddedQueueOptions, Entries, ReadingQueue};
 use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Timestamp};
 use fieldwatch_segment_log::SyncMode;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use std::{
     error::Error,
     fs::{self, File},
@@ -18,11 +19,8 @@ use std::{
 };
 
 const RUN: Duration = Duration::from_secs(4);
-const ROUNDS: [Round; 3] = [
-    Round { publishers: 1, readings: 1 },
-    Round { publishers: 256, readings: 1 },
-    Round { publishers: 16, readings: 1_000 },
-];
+const ROUNDS: [Round; 3] =
+    [Round { publishers: 1, readings: 1 }, Round { publishers: 256, readings: 1 }, Round { publishers: 16, readings: 1_000 }];
 
 /// So many publishers send so many readings at once.
 #[derive(Clone, Copy)]
@@ -38,27 +36,29 @@ struct Measured {
     consumed_per_second: f64,
     p50: Duration,
     p99: Duration,
+    commits: u64,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (flags, folders): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument == "--json");
+    let (flags, folders): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
     let parent = folders.first().map_or_else(std::env::temp_dir, PathBuf::from);
     let dir = parent.join(format!("queue-publish-{}", std::process::id()));
     fs::create_dir(&dir)?;
-    let measured = measure(&dir);
+    let sync = if flags.iter().any(|flag| flag == "--no-sync") { SyncMode::Never } else { SyncMode::Durable };
+    let measured = measure(&dir, sync);
     fs::remove_dir_all(&dir)?;
     let (syncs, rows) = measured?;
-    if flags.is_empty() {
-        println!("plain writes with fdatasync: {syncs:.0} a second");
-        for Measured { round: Round { publishers, readings }, per_second, consumed_per_second, p50, p99 } in rows {
-            println!(
-                "{publishers:>4} publishers of {readings:>5}: {per_second:>9.0} readings/s  p50 {p50:>8.1?}  p99 {p99:>8.1?}  \
-                 consumed {consumed_per_second:>9.0}/s"
-            );
-        }
-    } else {
+    if flags.iter().any(|flag| flag == "--json") {
         let rows: Vec<String> = rows.iter().map(Measured::json).collect();
         println!("{{\"benchmark\":\"queue_publish\",\"syncs_per_second\":{syncs:.0},\"rows\":[{}]}}", rows.join(","));
+    } else {
+        println!("plain writes with fdatasync: {syncs:.0} a second");
+        for Measured { round: Round { publishers, readings }, per_second, consumed_per_second, p50, p99, commits } in rows {
+            println!(
+                "{publishers:>4} publishers of {readings:>5}: {per_second:>9.0} readings/s  p50 {p50:>8.1?}  p99 {p99:>8.1?}  \
+                 consumed {consumed_per_second:>9.0}/s  {commits:>6} commits"
+            );
+        }
     }
     Ok(())
 }
@@ -66,22 +66,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 impl Measured {
     fn json(&self) -> String {
         format!(
-            "{{\"publishers\":{},\"readings\":{},\"readings_per_second\":{:.0},\"consumed_per_second\":{:.0},\"p50_us\":{},\"p99_us\":{}}}",
+            "{{\"publishers\":{},\"readings\":{},\"readings_per_second\":{:.0},\"consumed_per_second\":{:.0},\"p50_us\":{},\"p99_us\":{},\"commits\":{}}}",
             self.round.publishers,
             self.round.readings,
             self.per_second,
             self.consumed_per_second,
             self.p50.as_micros(),
-            self.p99.as_micros()
+            self.p99.as_micros(),
+            self.commits
         )
     }
 }
 
-fn measure(dir: &Path) -> Result<(f64, Vec<Measured>), Box<dyn Error>> {
+fn measure(dir: &Path, sync: SyncMode) -> Result<(f64, Vec<Measured>), Box<dyn Error>> {
     let syncs = plain_syncs_per_second(dir)?;
     let mut rows = Vec::new();
     for round in ROUNDS {
-        rows.push(run(&dir.join(format!("{}-{}", round.publishers, round.readings)), round)?);
+        rows.push(run(&dir.join(format!("{}-{}", round.publishers, round.readings)), round, sync)?);
     }
     Ok((syncs, rows))
 }
@@ -98,10 +99,9 @@ fn plain_syncs_per_second(dir: &Path) -> Result<f64, Box<dyn Error>> {
     Ok(f64::from(syncs) / begun.elapsed().as_secs_f64())
 }
 
-fn run(dir: &Path, round: Round) -> Result<Measured, Box<dyn Error>> {
+fn run(dir: &Path, round: Round, sync: SyncMode) -> Result<Measured, Box<dyn Error>> {
     let dir = dir.to_path_buf();
-    let queue =
-        EmbeddedQueue::open(EmbeddedQueueOptions { dir, sync: SyncMode::Durable, max_bytes: 8 << 30, least_free_bytes: 1 << 30 })?;
+    let queue = EmbeddedQueue::open(EmbeddedQueueOptions { dir, sync, max_bytes: 8 << 30, least_free_bytes: 1 << 30 })?;
     let consumer = consume(&queue)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let begun = Instant::now();
@@ -117,8 +117,19 @@ fn run(dir: &Path, round: Round) -> Result<Measured, Box<dyn Error>> {
     let consumed_per_second = consumed as f64 / begun.elapsed().as_secs_f64();
     latencies.sort_unstable();
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    let commits = commits(&queue)?;
     let per_second = (latencies.len() * round.readings) as f64 / took;
-    Ok(Measured { round, per_second, consumed_per_second, p50: at(0.5), p99: at(0.99) })
+    Ok(Measured { round, per_second, consumed_per_second, p50: at(0.5), p99: at(0.99), commits })
+}
+
+/// How many commits there were, by the queue's own metric.
+fn commits(queue: &EmbeddedQueue) -> Result<u64, Box<dyn Error>> {
+    let mut registry = Registry::default();
+    registry.register("commit", "", queue.metrics().commit_seconds.clone());
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    let count = text.lines().find_map(|line| line.strip_prefix("commit_count "));
+    Ok(count.ok_or("the metric has no count")?.parse()?)
 }
 
 async fn publish(queue: Arc<EmbeddedQueue>, publisher: usize, readings: usize) -> Result<Vec<Duration>, String> {

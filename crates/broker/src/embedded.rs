@@ -2,7 +2,7 @@
 //!
 //! One segment log holds the entries of all partitions in the order in which they came. Publishers hand their entries to
 //! the one writer thread, which commits everything that waits as one frame: while a commit is under way the next group
-//! gathers, so that groups are as large as the disk is slow, and nobody waits for a timer.
+//! gathers, so that groups are as large as the disk is slow.
 //!
 //! A consumer reads the log from the least of its partitions' checkpoints, and takes what is its own. A segment that all
 //! consumers have passed is removed.
@@ -10,6 +10,8 @@
 mod pending;
 
 mod writer;
+
+mod patience;
 
 mod claim;
 
@@ -78,19 +80,11 @@ struct Shared {
     room: Room,
     ledger: Ledger,
     reader: LogReader,
-    durable: watch::Sender<Durable>,
+    /// Wakes consumers at each commit. True once nothing more will come.
+    closed: watch::Sender<bool>,
     /// When all have passed this, the writer can remove a segment.
     removable_at: AtomicU64,
     metrics: Metrics,
-}
-
-/// What wakes consumers.
-#[derive(Clone, Copy, Debug)]
-struct Durable {
-    /// Address just after the last frame.
-    end: u64,
-    /// Nothing more will come.
-    closed: bool,
 }
 
 /// Why the queue could not be opened.
@@ -119,7 +113,7 @@ impl EmbeddedQueue {
             room: Room::new(dir.clone(), max_bytes, least_free_bytes, log.bytes()),
             ledger: Ledger::new(opened.end),
             reader: log.reader(),
-            durable: watch::Sender::new(Durable { end: opened.end, closed: false }),
+            closed: watch::Sender::new(false),
             removable_at: AtomicU64::new(u64::MAX),
             metrics: Metrics::default(),
         });

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Marks that are kept. Of a longer backlog every second one is dropped, so that its age is told less finely.
+/// Marks that are kept. Of a longer backlog every second one is dropped, so that its age is told to one part in 2 048.
 const MAX_MARKS: usize = 4096;
-/// Commits closer than this share a mark: finer than anybody looks.
+/// Commits closer than this share a mark at first: finer than anybody looks.
 const APART: Duration = Duration::from_millis(1);
 
 /// A frame at `address` was committed at this moment, and those up to the next mark not earlier.
@@ -19,15 +19,23 @@ struct Mark {
 
 /// A few moments of commits, oldest first. What is told from them may be older than it was by as much as marks are apart,
 /// never younger.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct CommitTimes {
     marks: VecDeque<Mark>,
+    /// Commits closer than this share a mark now.
+    apart: Duration,
+}
+
+impl Default for CommitTimes {
+    fn default() -> Self {
+        Self { marks: VecDeque::new(), apart: APART }
+    }
 }
 
 impl CommitTimes {
     /// Notes a frame; call it in the order of addresses.
     pub(super) fn note(&mut self, address: u64, at: Instant) {
-        if self.marks.back().is_some_and(|last| at.saturating_duration_since(last.at) < APART) {
+        if self.marks.back().is_some_and(|last| at.saturating_duration_since(last.at) < self.apart) {
             return;
         }
         if self.marks.len() == MAX_MARKS {
@@ -36,6 +44,7 @@ impl CommitTimes {
                 kept = !kept;
                 kept
             });
+            self.apart *= 2;
         }
         self.marks.push_back(Mark { address, at });
     }
@@ -52,6 +61,9 @@ impl CommitTimes {
     pub(super) fn forget_before(&mut self, passed: u64) {
         while self.marks.get(1).is_some_and(|next| next.address <= passed) {
             self.marks.pop_front();
+        }
+        if self.marks.len() == 1 {
+            self.apart = APART;
         }
     }
 
@@ -78,7 +90,7 @@ mod tests {
         for ordinal in (0..100_000).step_by(777) {
             let told = times.at(ordinal * 10).expect("there are marks");
             assert!(told <= committed(ordinal));
-            assert!(committed(ordinal) - told < Duration::from_millis(50), "near enough for 30 s of backlog");
+            assert!(committed(ordinal) - told < Duration::from_millis(30), "near enough for 30 s of backlog");
         }
         times.forget_before(500_005);
         assert!(times.marks[0].address <= 500_005 && times.marks[1].address > 500_005);

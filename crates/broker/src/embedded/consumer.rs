@@ -10,14 +10,15 @@ use fieldwatch_segment_log::{FrameCursor, ReadError};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Bytes of other partitions' entries that are passed over before others on this thread get their turn.
-const PASSED_OVER_AT_ONCE: u64 = 4 << 20;
+/// Bytes of the log that one look goes through, and a frame more. It bounds a delivery, and when all is passed over, others on
+/// this thread get their turn after it.
+const LOOKED_AT_ONCE: u64 = 4 << 20;
 
 /// The owner of some partitions. Each consumer reads the whole log by itself: what it passes over costs it a checksum, and
 /// is in the system's memory anyway.
 pub(super) struct EmbeddedConsumer {
     shared: Arc<Shared>,
-    durable: watch::Receiver<super::Durable>,
+    closed: watch::Receiver<bool>,
     claimed: Arc<Claimed>,
     cursor: FrameCursor,
     /// What of the last frame was not delivered yet.
@@ -51,16 +52,16 @@ enum Look {
 impl EmbeddedConsumer {
     pub(super) fn new(shared: Arc<Shared>, claimed: Claimed, cursor: FrameCursor) -> Self {
         let from = cursor.position();
-        let durable = shared.durable.subscribe();
+        let closed = shared.closed.subscribe();
         let rest = Rest::default();
         let claimed = Arc::new(claimed);
-        Self { shared, durable, claimed, cursor, rest, reached: from, delivered: 0, stored: 0, told: 0, unreadable: None }
+        Self { shared, closed, claimed, cursor, rest, reached: from, delivered: 0, stored: 0, told: 0, unreadable: None }
     }
 
     fn look(&mut self, limit: usize) -> Result<Look, ConsumeError> {
         let claimed = Arc::clone(&self.claimed);
         let mut gathering = Gathering::new(&claimed, limit);
-        let pause_at = self.reached + PASSED_OVER_AT_ONCE;
+        let pause_at = self.reached + LOOKED_AT_ONCE;
         let mut gathered = Ok(true);
         while matches!(gathered, Ok(true)) && !gathering.is_full() && self.reached < pause_at {
             gathered = self.gather(&mut gathering);
@@ -134,12 +135,12 @@ impl Consumer for EmbeddedConsumer {
         Box::pin(async move {
             loop {
                 // Before the look, so that what is committed during it is not waited for.
-                let closed = self.durable.borrow_and_update().closed;
+                let closed = *self.closed.borrow_and_update();
                 match self.look(limit.max(1))? {
                     Look::Found(delivery) => return Ok(delivery),
                     Look::PassedOver => tokio::task::yield_now().await,
                     Look::AtEnd if closed => return Err(ConsumeError::Closed),
-                    Look::AtEnd => self.durable.changed().await.map_err(|_| ConsumeError::Closed)?,
+                    Look::AtEnd => self.closed.changed().await.map_err(|_| ConsumeError::Closed)?,
                 }
             }
         })

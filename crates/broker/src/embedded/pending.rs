@@ -1,5 +1,6 @@
 //! What publishers have handed over and the writer has not yet taken: bounded, and already cut into commits.
 
+use super::patience::Gather;
 use crate::PublishError;
 use std::{
     collections::VecDeque,
@@ -31,8 +32,9 @@ pub(super) struct Group {
     pub(super) begun: Instant,
     /// For its publishers.
     pub(super) outcome: Arc<Outcome>,
+    /// How many they are.
+    pub(super) publishers: usize,
     bytes: usize,
-    publishers: usize,
 }
 
 /// Things to do for the writer, beside commits.
@@ -72,8 +74,8 @@ struct State {
     refused: Option<String>,
     /// The writer ends once it has committed what waits.
     closing: bool,
-    /// Spares a system call for each publisher while the writer is at work.
-    writer_waits: bool,
+    /// The writer sleeps until so many publishers wait. `None`: it is at work, and need not be woken.
+    sleeps_until: Option<usize>,
 }
 
 impl Pending {
@@ -101,7 +103,8 @@ impl Pending {
         let group = state.groups.back_mut().expect("one was added if there was none");
         let outcome = Arc::clone(&group.outcome);
         group.add(entries);
-        self.wake_writer(state);
+        let enough = state.sleeps_until.is_some_and(|enough| state.publishers >= enough || state.groups.len() > 1);
+        self.wake_writer(state, enough);
         Ok(outcome)
     }
 
@@ -111,7 +114,8 @@ impl Pending {
         state.chores.remove |= chores.remove;
         state.chores.make_room |= chores.make_room;
         state.chores.tidy |= chores.tidy;
-        self.wake_writer(state);
+        let sleeps = state.sleeps_until.is_some();
+        self.wake_writer(state, sleeps);
     }
 
     /// Waits for work. `None`: the queue is closed, and all that was handed over has been taken.
@@ -130,10 +134,28 @@ impl Pending {
             if state.closing {
                 return None;
             }
-            state.writer_waits = true;
+            state.sleeps_until = Some(1);
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.writer_waits = false;
+            state.sleeps_until = None;
         }
+    }
+
+    /// Lets publishers gather. Whether enough of them came.
+    pub(super) fn gather(&self, gather: Gather) -> bool {
+        let mut state = self.lock();
+        let enough = gather.enough(state.publishers);
+        let deadline = Instant::now() + gather.at_most;
+        // A second group says that the first is as large as a commit can be.
+        while state.publishers < enough && state.groups.len() < 2 && !state.closing {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state.sleeps_until = Some(enough);
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.sleeps_until = None;
+        }
+        true
     }
 
     /// Refuses everything from now on, what waits for a commit too.
@@ -153,7 +175,8 @@ impl Pending {
         let mut state = self.lock();
         state.refused.get_or_insert_with(|| "it is being closed".to_owned());
         state.closing = true;
-        self.wake_writer(state);
+        let sleeps = state.sleeps_until.is_some();
+        self.wake_writer(state, sleeps);
     }
 
     /// Why nothing is taken any more.
@@ -161,10 +184,10 @@ impl Pending {
         self.lock().refused.clone()
     }
 
-    fn wake_writer(&self, state: MutexGuard<'_, State>) {
-        let waits = state.writer_waits;
+    /// Not woken for each publisher: that is a system call.
+    fn wake_writer(&self, state: MutexGuard<'_, State>, wake: bool) {
         drop(state);
-        if waits {
+        if wake {
             self.work.notify_one();
         }
     }

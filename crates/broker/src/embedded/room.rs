@@ -25,6 +25,8 @@ pub(super) struct Room {
     look_at: AtomicU64,
     disk_is_low: AtomicBool,
     refused_until: AtomicU64,
+    /// The last commit was refused.
+    refuses: AtomicBool,
     /// Why the last commit was refused.
     refusal: Mutex<String>,
 }
@@ -40,6 +42,7 @@ impl Room {
             look_at: AtomicU64::new(0),
             disk_is_low: AtomicBool::new(false),
             refused_until: AtomicU64::new(0),
+            refuses: AtomicBool::new(false),
             refusal: Mutex::new(String::new()),
         }
     }
@@ -74,8 +77,20 @@ impl Room {
         self.log_bytes.store(bytes, Relaxed);
     }
 
+    /// A commit was taken.
+    pub(super) fn take(&self) {
+        if self.refuses.load(Relaxed) {
+            self.refuses.store(false, Relaxed);
+            tracing::info!("the reading queue can be written again");
+        }
+    }
+
     /// A commit was refused and left the log as it was; nothing is tried for a while.
     pub(super) fn refuse(&self, refusal: String) {
+        // Once: it is tried again and again for as long as the disk is full.
+        if !self.refuses.swap(true, Relaxed) {
+            tracing::warn!(error = %refusal, "the reading queue cannot be written now");
+        }
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
         self.refused_until.store(self.opened.elapsed().as_millis() as u64 + LOOK_AGAIN_MS, Relaxed);
     }

@@ -3,6 +3,7 @@
 use super::{
     Shared,
     frame::{self, Counts},
+    patience::Patience,
     pending::{Chores, Group},
 };
 use crate::PublishError;
@@ -11,7 +12,7 @@ use fieldwatch_wire::queued::QUEUE_FORMAT;
 use std::{
     error::Error,
     sync::atomic::Ordering::Relaxed,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// A segment older than this is finished though it is not full, so that consumed readings of forgotten devices do not lie
@@ -21,12 +22,17 @@ const OLD: Duration = Duration::from_hours(1);
 /// Writes until the queue is closed and everything that was handed over is durable.
 pub(super) fn run(log: Log, shared: &Shared) {
     let mut writer = Writer { log, shared };
+    let mut patience = Patience::default();
     let _ended = Ended(shared);
     writer.segments_have_changed();
     while let Some(work) = shared.pending.take() {
         if let Some(group) = work.group {
             let group = Told(group);
+            let begun = Instant::now();
             writer.commit(&group.0);
+            if let Some(gather) = patience.after(group.0.publishers, begun.elapsed()) {
+                patience.learn(shared.pending.gather(gather));
+            }
         }
         writer.see_to(work.chores);
     }
@@ -43,7 +49,7 @@ struct Ended<'a>(&'a Shared);
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
         self.0.pending.stop("its writer has ended");
-        self.0.durable.send_modify(|durable| durable.closed = true);
+        self.0.closed.send_replace(true);
     }
 }
 
@@ -71,7 +77,8 @@ impl Writer<'_> {
                 let start = committed.address_of_payload - FRAME_HEADER_BYTES;
                 self.shared.ledger.committed(&counts, start, committed.end);
                 self.shared.room.set_log_bytes(self.log.bytes());
-                self.shared.durable.send_modify(|durable| durable.end = committed.end);
+                self.shared.room.take();
+                self.shared.closed.send_modify(|_| {});
                 self.shared.metrics.commit_seconds.observe(group.begun.elapsed().as_secs_f64());
                 group.tell(Ok(()));
                 if start != end_before {
@@ -89,7 +96,6 @@ impl Writer<'_> {
             group.tell(Err(PublishError::Stopped(text.clone())));
             self.shared.pending.stop(&text);
         } else {
-            tracing::warn!(error = %text, "the reading queue cannot be written now");
             self.shared.room.refuse(text.clone());
             group.tell(Err(PublishError::Full(text)));
             self.see_to(Chores { make_room: true, ..Chores::default() });
@@ -147,4 +153,3 @@ fn chain(error: &dyn Error) -> String {
     }
     text
 }
-
