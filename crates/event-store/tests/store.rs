@@ -8,3 +8,15 @@ mod promises;
 
 #[path = "store/beside.rs"]
 mod beside;
+
+#[path = "store/any_history.rs"]
+mod any_history;
+
+#[path = "store/tidying.rs"]
+mod tidying;
+
+#[path = "store/small_disk.rs"]
+mod small_disk;
+
+#[path = "store/full_disk.rs"]
+mod full_disk;

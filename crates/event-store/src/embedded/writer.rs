@@ -20,8 +20,10 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) const WRITER_QUEUE: usize = 64;
 /// A group is closed when it has so many bytes: by then the cost of a sync is small beside that of writing.
 const GROUP_BYTES: usize = 4 << 20;
-/// Between two questions to the system how much space is free.
+/// The system is asked how much space is free after so long,
 const SPACE_CHECK: Duration = Duration::from_millis(100);
+/// or earlier, when so great a part of the least that is to stay free was written since.
+const SPACE_CHECK_PART: u64 = 4;
 
 /// What became of an append.
 pub(super) type Answer = oneshot::Sender<Result<Arc<Stored>, AppendError>>;
@@ -51,6 +53,7 @@ pub(super) struct Writer {
     /// Taken out of the inbox, and to be done next.
     held: Option<Command>,
     space_checked: Option<Instant>,
+    written_since: u64,
     group: Vec<Request>,
     /// The devices of the group.
     devices: DeviceSet,
@@ -64,7 +67,7 @@ impl Writer {
         announcer: SyncSender<Vec<Announcement>>,
     ) -> Self {
         let (group, devices) = (Vec::new(), DeviceSet::default());
-        Self { log, shared, inbox, announcer, held: None, space_checked: None, group, devices }
+        Self { log, shared, inbox, announcer, held: None, space_checked: None, written_since: 0, group, devices }
     }
 
     /// Works until the store is dropped and everything handed over is done.
@@ -118,6 +121,7 @@ impl Writer {
                 }
             }
         }
+        self.written_since += request.encoded.bytes.len() as u64;
         self.devices.extend(request.encoded.devices());
         self.group.push(request);
     }
@@ -128,8 +132,9 @@ impl Writer {
         if let Some(Trouble::Stopped(reason)) = known {
             return Some(AppendError::Stopped(reason));
         }
-        if self.space_checked.is_none_or(|checked| checked.elapsed() >= SPACE_CHECK) {
-            self.space_checked = Some(Instant::now());
+        let much_written = self.written_since > self.shared.options.least_free_bytes / SPACE_CHECK_PART;
+        if much_written || self.space_checked.is_none_or(|checked| checked.elapsed() >= SPACE_CHECK) {
+            (self.space_checked, self.written_since) = (Some(Instant::now()), 0);
             let little = self.shared.little_space().map(Trouble::LittleSpace);
             if little != known && (little.is_some() || matches!(known, Some(Trouble::LittleSpace(_)))) {
                 self.tell(little.clone());
