@@ -20,3 +20,9 @@ mod small_disk;
 
 #[path = "store/full_disk.rs"]
 mod full_disk;
+
+#[path = "store/writing.rs"]
+mod writing;
+
+#[path = "store/golden.rs"]
+mod golden;

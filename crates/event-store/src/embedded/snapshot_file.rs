@@ -325,7 +325,9 @@ mod tests {
 
     fn write(dir: &Path, items: &[Item<'_>]) {
         let mut writer = ShelfWriter::create(dir, &HEADER, SyncMode::Durable).expect("create");
-        items.iter().for_each(|item| writer.write(item).expect("write"));
+        for item in items {
+            writer.write(item).expect("write");
+        }
         writer.finish().expect("finish");
     }
 

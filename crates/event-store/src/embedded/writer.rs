@@ -1,6 +1,7 @@
 //! The one thread that writes: what waits is committed together.
 
 use super::{
+    MAX_BATCH_BYTES,
     announcer::Announcement,
     encoding::Encoded,
     heads::DeviceSet,
@@ -94,15 +95,19 @@ impl Writer {
                 break;
             }
             match self.inbox.try_recv() {
-                // Two requests for one device: the second is linked to, and checked against, what the first leaves.
-                Ok(Command::Append(request)) if request.encoded.devices().any(|device| self.devices.contains(&device)) => {
-                    self.held = Some(Command::Append(request));
-                }
+                Ok(Command::Append(request)) if !self.goes_along(&request, bytes) => self.held = Some(Command::Append(request)),
                 Ok(Command::Append(request)) => next = Some(request),
                 Ok(work @ Command::Maintain(_)) => self.held = Some(work),
                 Err(_) => {}
             }
         }
+    }
+
+    /// Whether a request may be in one frame with the group, which has this many bytes. Of two requests for one device the
+    /// second is linked to, and checked against, what the first leaves, so it has to wait for that.
+    fn goes_along(&self, request: &Request, bytes: usize) -> bool {
+        bytes + request.encoded.bytes.len() <= MAX_BATCH_BYTES as usize
+            && !request.encoded.devices().any(|device| self.devices.contains(&device))
     }
 
     /// Takes a request into the group, or answers it.
@@ -158,14 +163,12 @@ impl Writer {
         let mut group = std::mem::take(&mut self.group);
         match result {
             Ok(committed) => {
-                if self.shared.trouble.lock().is_some() {
+                if matches!(*self.shared.trouble.lock(), Some(Trouble::Failing(_))) {
                     self.tell(None);
                 }
                 let announcements = self.store(&mut group, committed.address_of_payload, committed.end);
-                if self.announcer.send(announcements).is_err() {
-                    // A subscriber has panicked: what it was told is not known, so nothing more may be told.
-                    self.tell(Some(Trouble::Stopped("nobody can be told of what is stored".into())));
-                }
+                // The announcer ends before the writer only by a panic, and has said so.
+                let _ = self.announcer.send(announcements);
             }
             Err(error) => {
                 let refusal = self.failed(&error);
@@ -219,13 +222,18 @@ impl Writer {
     }
 
     fn tell(&self, trouble: Option<Trouble>) {
+        let mut known = self.shared.trouble.lock();
+        if matches!(*known, Some(Trouble::Stopped(_))) {
+            // The announcer has said so, and that does not pass.
+            return;
+        }
         match &trouble {
             Some(Trouble::LittleSpace(reason)) => tracing::warn!(reason, "the event store refuses batches for want of space"),
             Some(Trouble::Failing(reason)) => tracing::error!(reason, "the event store could not commit"),
             Some(Trouble::Stopped(reason)) => tracing::error!(reason, "the event store has stopped"),
             None => tracing::info!("the event store takes batches again"),
         }
-        *self.shared.trouble.lock() = trouble;
+        *known = trouble;
     }
 }
 
