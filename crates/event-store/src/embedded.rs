@@ -70,7 +70,8 @@ pub struct EmbeddedOptions {
     pub snapshot_every_bytes: u64,
 }
 
-/// The event store that lives in the data folder.
+/// The event store that lives in the data folder. What it promises to read is to be awaited in a tokio runtime, because the
+/// disk is read on that runtime's threads for blocking work.
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
     /// Taken when the store is dropped, which ends the writer.

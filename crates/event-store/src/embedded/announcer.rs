@@ -1,6 +1,9 @@
 //! The one thread that tells: subscribers in the order of the log, then whoever appended.
 
-use super::{shared::Shared, writer::Answer};
+use super::{
+    shared::{Shared, Trouble},
+    writer::Answer,
+};
 use crate::{Entry, Stored};
 use std::sync::{Arc, atomic::Ordering, mpsc::Receiver};
 
@@ -15,6 +18,7 @@ pub(super) struct Announcement {
 
 /// Works until the writer has ended and everything is told.
 pub(super) fn run(shared: &Shared, inbox: &Receiver<Vec<Announcement>>) {
+    let _told = StopsIfPanicking(shared);
     for group in inbox {
         for Announcement { stored, answer } in group {
             for entry in &stored.entries {
@@ -28,6 +32,19 @@ pub(super) fn run(shared: &Shared, inbox: &Receiver<Vec<Announcement>>) {
             shared.newest.store(stored.newest, Ordering::Release);
             // Whoever gave up waiting does not hear of it; stored it is all the same.
             let _ = answer.send(Ok(stored));
+        }
+    }
+}
+
+/// What a subscriber that panics was told is not known, so nothing more may be told, and nothing more is taken.
+struct StopsIfPanicking<'a>(&'a Shared);
+
+impl Drop for StopsIfPanicking<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = "who is told of stored events has failed";
+            tracing::error!(reason, "the event store has stopped");
+            *self.0.trouble.lock() = Some(Trouble::Stopped(reason.into()));
         }
     }
 }

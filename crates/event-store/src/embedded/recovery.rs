@@ -4,7 +4,7 @@ use super::{
     heads::Head,
     records::{entry_of, read_error, records, told},
     shared::{Forgetting, Shared},
-    snapshot_file::{Item, ShelfFile},
+    snapshot_file::{Item, ShelfFile, path_of},
 };
 use crate::{DeviceState, Entry, ReadError, RecoverError, Recovered, Recovery};
 use fieldwatch_domain::{Celsius, Device, DeviceEvent, Location, Presence, SHELVES, Tracking};
@@ -12,6 +12,7 @@ use fieldwatch_wire::stored::Record;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
+    fs,
     sync::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{SyncSender, sync_channel},
@@ -93,7 +94,12 @@ pub(super) fn usable_file(shared: &Shared, shelf: usize) -> Option<ShelfFile> {
     match ShelfFile::read(&shared.snapshots_dir(), shelf, shared.log.log_id()) {
         Ok(Some(file)) if file.header.as_of > shared.log.end() => {
             let (as_of, end) = (file.header.as_of, shared.log.end());
-            tracing::error!(shelf, as_of, end, "a snapshot is ahead of the log and is not used; the log may have lost its end");
+            tracing::error!(shelf, as_of, end, "a snapshot is ahead of the log and is not used; the log has lost its end");
+            // Set aside, because the log will grow beyond that address again, with other content.
+            let path = path_of(&shared.snapshots_dir(), shelf);
+            if let Err(error) = fs::rename(&path, path.with_extension("ahead")) {
+                tracing::error!(shelf, %error, "cannot set the snapshot aside");
+            }
             None
         }
         Ok(file) => file,

@@ -130,8 +130,10 @@ impl ShelfFile {
     }
 }
 
+type ContentAndRest<'a> = (&'a [u8], &'a [u8]);
+
 /// The first block's content, and what comes after it; `None` at the mark of the end.
-fn split_block(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, Unusable> {
+fn split_block(bytes: &[u8]) -> Result<Option<ContentAndRest<'_>>, Unusable> {
     let length = bytes.first_chunk::<4>().ok_or(Unusable::Block)?;
     match u32::from_le_bytes(*length) as usize {
         0 => Ok(None),
@@ -183,9 +185,10 @@ impl ShelfWriter {
         fs::create_dir_all(dir)?;
         let path = path_of(dir, header.shelf);
         let unfinished = path.with_extension("unfinished");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&header.encode())?;
-        Ok(Self { file, unfinished, path, sync, block: Vec::with_capacity(BLOCK_BYTES + (BLOCK_BYTES >> 4)) })
+        let file = File::create(&unfinished)?;
+        let mut writer = Self { file, unfinished, path, sync, block: Vec::with_capacity(BLOCK_BYTES + (BLOCK_BYTES >> 4)) };
+        writer.file.write_all(&header.encode())?;
+        Ok(writer)
     }
 
     /// Adds an item.
@@ -215,15 +218,6 @@ impl ShelfWriter {
 
     /// Makes it durable, under its own name.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        let written = self.write_end();
-        if written.is_err() {
-            // Gives back the space; if even that fails, the next file of this shelf overwrites it.
-            let _ = fs::remove_file(&self.unfinished);
-        }
-        written
-    }
-
-    fn write_end(&mut self) -> io::Result<()> {
         self.end_block()?;
         self.file.write_all(&[0; BLOCK_HEADER_BYTES])?;
         if self.sync == SyncMode::Durable {
@@ -243,11 +237,16 @@ impl ShelfWriter {
         let (length, crc) = (content.len() as u32, crc32fast::hash(content));
         self.block[..4].copy_from_slice(&length.to_le_bytes());
         self.block[4..8].copy_from_slice(&crc.to_le_bytes());
-        let written = self.file.write_all(&self.block);
+        self.file.write_all(&self.block)?;
         self.block.clear();
-        written.inspect_err(|_| {
-            let _ = fs::remove_file(&self.unfinished);
-        })
+        Ok(())
+    }
+}
+
+impl Drop for ShelfWriter {
+    /// Gives back the space of what was not finished; if even that fails, the next file of this shelf overwrites it.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.unfinished);
     }
 }
 
@@ -288,3 +287,6 @@ impl Header {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! Checks a store from its files: checksums, versions, chains, and whether replay gives the states that were kept.
 
+mod report;
+mod trail;
+
+pub use report::VerifyReport;
+
 use super::{
     LOG_KIND, events_dir,
     heads::ByDevice,
@@ -16,57 +21,7 @@ use std::{
     collections::{BTreeSet, HashSet},
     path::{Path, PathBuf},
 };
-
-/// So many problems are told in words; of more only the number, so that a ruined store does not fill memory.
-const PROBLEMS_TOLD: usize = 1_000;
-
-/// What [`verify`] found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VerifyReport {
-    /// Segment files looked at.
-    pub segments: u64,
-    /// Commits with right checksums.
-    pub frames: u64,
-    /// Their bytes.
-    pub frame_bytes: u64,
-    /// Bytes at the end that are no commit: one in progress, or one that a crash cut short. No problem.
-    pub unfinished_bytes: u64,
-    /// Devices.
-    pub devices: u64,
-    /// Events.
-    pub events: u64,
-    /// Late readings.
-    pub late_readings: u64,
-    /// Observations.
-    pub observations: u64,
-    /// States of passivated devices.
-    pub passivated: u64,
-    /// Records that were erased because their devices were forgotten.
-    pub erased: u64,
-    /// Snapshot files looked at.
-    pub snapshot_files: u64,
-    /// States that were compared with what replay gives.
-    pub states_compared: u64,
-    /// What is wrong, a line each; empty: the store is sound.
-    pub problems: Vec<String>,
-    /// Further problems that are not told in words.
-    pub further_problems: u64,
-}
-
-impl VerifyReport {
-    /// Whether nothing is wrong.
-    pub fn is_sound(&self) -> bool {
-        self.problems.is_empty() && self.further_problems == 0
-    }
-
-    fn problem(&mut self, text: String) {
-        if self.problems.len() < PROBLEMS_TOLD {
-            self.problems.push(text);
-        } else {
-            self.further_problems += 1;
-        }
-    }
-}
+use trail::Trail;
 
 /// Checks the store in `dir` (the folder of [`EmbeddedOptions::dir`](crate::EmbeddedOptions)), all of it or what concerns one
 /// device. Works beside a running server, changes nothing, and reads the log twice. Blocks.
@@ -104,16 +59,6 @@ pub fn verify(dir: impl AsRef<Path>, device: Option<&str>) -> Result<VerifyRepor
     report.unfinished_bytes = found.unfinished_bytes;
     report.devices = check.trails.len() as u64;
     Ok(report)
-}
-
-/// What is known of one device where the walk through the log stands.
-#[derive(Default)]
-struct Trail {
-    /// Its newest record of the chain; 0: none was seen.
-    last: u64,
-    version: u64,
-    /// The fold; `None` while its beginning is not known.
-    state: Option<DeviceState>,
 }
 
 struct Check<'a> {
@@ -302,38 +247,4 @@ impl<'a> Check<'a> {
 
 fn link_text(link: Link, address: u64) -> String {
     link.resolve(address).map_or_else(|| "nothing".into(), |at| at.to_string())
-}
-
-impl Trail {
-    /// Goes on by one entry, and says what does not fit.
-    fn take(&mut self, id: &str, address: u64, entry: Entry, is_known: bool, report: &mut VerifyReport) {
-        match entry {
-            Entry::Event(event) => {
-                if is_known && event.version != self.version + 1 {
-                    report.problem(format!("device {id}: version {} at {address} follows version {}", event.version, self.version));
-                    self.state = None;
-                }
-                self.version = event.version;
-                if let Some(state) = &mut self.state {
-                    state.apply(&Entry::Event(event));
-                }
-            }
-            Entry::Late(_) | Entry::Observation(_) => {
-                if let Some(state) = &mut self.state {
-                    state.apply(&entry);
-                }
-            }
-            Entry::Passivated(kept) => {
-                let kept = DeviceState { device: kept.1, tracking: kept.2 };
-                if let Some(state) = &self.state {
-                    report.states_compared += 1;
-                    if *state != kept {
-                        report.problem(format!("device {id}: the state kept at {address} is not what its events give"));
-                    }
-                }
-                self.version = kept.device.version();
-                self.state = Some(kept);
-            }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The one thread that writes: what waits is committed together.
 
 use super::{
+    MAX_BATCH_BYTES,
     announcer::Announcement,
     encoding::Encoded,
     heads::DeviceSet,
@@ -20,8 +21,10 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) const WRITER_QUEUE: usize = 64;
 /// A group is closed when it has so many bytes: by then the cost of a sync is small beside that of writing.
 const GROUP_BYTES: usize = 4 << 20;
-/// Between two questions to the system how much space is free.
+/// The system is asked how much space is free after so long,
 const SPACE_CHECK: Duration = Duration::from_millis(100);
+/// or earlier, when so great a part of the least that is to stay free was written since.
+const SPACE_CHECK_PART: u64 = 4;
 
 /// What became of an append.
 pub(super) type Answer = oneshot::Sender<Result<Arc<Stored>, AppendError>>;
@@ -51,6 +54,7 @@ pub(super) struct Writer {
     /// Taken out of the inbox, and to be done next.
     held: Option<Command>,
     space_checked: Option<Instant>,
+    written_since: u64,
     group: Vec<Request>,
     /// The devices of the group.
     devices: DeviceSet,
@@ -64,7 +68,7 @@ impl Writer {
         announcer: SyncSender<Vec<Announcement>>,
     ) -> Self {
         let (group, devices) = (Vec::new(), DeviceSet::default());
-        Self { log, shared, inbox, announcer, held: None, space_checked: None, group, devices }
+        Self { log, shared, inbox, announcer, held: None, space_checked: None, written_since: 0, group, devices }
     }
 
     /// Works until the store is dropped and everything handed over is done.
@@ -91,15 +95,19 @@ impl Writer {
                 break;
             }
             match self.inbox.try_recv() {
-                // Two requests for one device: the second is linked to, and checked against, what the first leaves.
-                Ok(Command::Append(request)) if request.encoded.devices().any(|device| self.devices.contains(&device)) => {
-                    self.held = Some(Command::Append(request));
-                }
+                Ok(Command::Append(request)) if !self.goes_along(&request, bytes) => self.held = Some(Command::Append(request)),
                 Ok(Command::Append(request)) => next = Some(request),
                 Ok(work @ Command::Maintain(_)) => self.held = Some(work),
                 Err(_) => {}
             }
         }
+    }
+
+    /// Whether a request may be in one frame with the group, which has this many bytes. Of two requests for one device the
+    /// second is linked to, and checked against, what the first leaves, so it has to wait for that.
+    fn goes_along(&self, request: &Request, bytes: usize) -> bool {
+        bytes + request.encoded.bytes.len() <= MAX_BATCH_BYTES as usize
+            && !request.encoded.devices().any(|device| self.devices.contains(&device))
     }
 
     /// Takes a request into the group, or answers it.
@@ -118,6 +126,7 @@ impl Writer {
                 }
             }
         }
+        self.written_since += request.encoded.bytes.len() as u64;
         self.devices.extend(request.encoded.devices());
         self.group.push(request);
     }
@@ -128,8 +137,9 @@ impl Writer {
         if let Some(Trouble::Stopped(reason)) = known {
             return Some(AppendError::Stopped(reason));
         }
-        if self.space_checked.is_none_or(|checked| checked.elapsed() >= SPACE_CHECK) {
-            self.space_checked = Some(Instant::now());
+        let much_written = self.written_since > self.shared.options.least_free_bytes / SPACE_CHECK_PART;
+        if much_written || self.space_checked.is_none_or(|checked| checked.elapsed() >= SPACE_CHECK) {
+            (self.space_checked, self.written_since) = (Some(Instant::now()), 0);
             let little = self.shared.little_space().map(Trouble::LittleSpace);
             if little != known && (little.is_some() || matches!(known, Some(Trouble::LittleSpace(_)))) {
                 self.tell(little.clone());
@@ -153,14 +163,12 @@ impl Writer {
         let mut group = std::mem::take(&mut self.group);
         match result {
             Ok(committed) => {
-                if self.shared.trouble.lock().is_some() {
+                if matches!(*self.shared.trouble.lock(), Some(Trouble::Failing(_))) {
                     self.tell(None);
                 }
                 let announcements = self.store(&mut group, committed.address_of_payload, committed.end);
-                if self.announcer.send(announcements).is_err() {
-                    // A subscriber has panicked: what it was told is not known, so nothing more may be told.
-                    self.tell(Some(Trouble::Stopped("nobody can be told of what is stored".into())));
-                }
+                // The announcer ends before the writer only by a panic, and has said so.
+                let _ = self.announcer.send(announcements);
             }
             Err(error) => {
                 let refusal = self.failed(&error);
@@ -214,13 +222,18 @@ impl Writer {
     }
 
     fn tell(&self, trouble: Option<Trouble>) {
+        let mut known = self.shared.trouble.lock();
+        if matches!(*known, Some(Trouble::Stopped(_))) {
+            // The announcer has said so, and that does not pass.
+            return;
+        }
         match &trouble {
             Some(Trouble::LittleSpace(reason)) => tracing::warn!(reason, "the event store refuses batches for want of space"),
             Some(Trouble::Failing(reason)) => tracing::error!(reason, "the event store could not commit"),
             Some(Trouble::Stopped(reason)) => tracing::error!(reason, "the event store has stopped"),
             None => tracing::info!("the event store takes batches again"),
         }
-        *self.shared.trouble.lock() = trouble;
+        *known = trouble;
     }
 }
 

@@ -75,7 +75,7 @@ async fn a_sound_store_has_no_problems_and_is_counted() {
         }
     };
     for round in 0..60 {
-        counted(&*opened.store.append(fleet.batch_of_anything(20, 8)).await.expect("append"));
+        counted(&opened.store.append(fleet.batch_of_anything(20, 8)).await.expect("append"));
         if round % 25 == 20 {
             save_all(&opened, &fleet).await;
         }

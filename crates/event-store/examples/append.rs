@@ -1,0 +1,124 @@
+//! What a durable append costs beside plain writes: `cargo run --release --example append -- [--json] [FOLDER]`.
+//!
+//! For batches of 64 and 1 024 events of a million devices, rounds of appends and rounds of plain write and `fdatasync` of
+//! the same bytes take turns in the same folder, because a disk changes its speed by the second. One batch is in flight at a
+//! time. The ratio is plain time over append time, by sums over all rounds: 1 means that the store costs nothing, the
+//! goal is 0.7.
+
+use fieldwatch_domain::{
+    Celsius, DeviceEvent, DeviceNumber, DeviceNumbers, Location, ReadingId, RecordedEvent, TemperatureChange, Timestamp,
+};
+use fieldwatch_event_store::{Batch, Checkpoint, EmbeddedOptions, EmbeddedStore, Entry, EventStore};
+use fieldwatch_segment_log::SyncMode;
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+const DEVICES: usize = 1_000_000;
+const ROUNDS: usize = 10;
+/// Events of a batch, and batches of a round.
+const SIZES: [(usize, usize); 2] = [(64, 300), (1024, 100)];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (flags, folders): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument == "--json");
+    let parent = folders.first().map_or_else(std::env::temp_dir, PathBuf::from);
+    let dir = parent.join(format!("event-store-append-{}", std::process::id()));
+    fs::create_dir(&dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+    let measured = runtime.block_on(measure(&dir));
+    fs::remove_dir_all(&dir)?;
+    for Measured { events, bytes, append, plain } in measured? {
+        let all = (ROUNDS * SIZES.iter().find(|size| size.0 == events).map_or(0, |size| size.1) * events) as f64;
+        let (rate, plain_rate) = (all / append.as_secs_f64(), all / plain.as_secs_f64());
+        let ratio = plain.as_secs_f64() / append.as_secs_f64();
+        if flags.is_empty() {
+            println!(
+                "batches of {events:>5}  {bytes:>3} B an event  {rate:>9.0} events/s  plain {plain_rate:>9.0}  ratio {ratio:.3}"
+            );
+        } else {
+            println!(
+                "{{\"benchmark\":\"event_store_append\",\"batch\":{events},\"bytes_per_event\":{bytes},\"events_per_second\":{rate:.0},\"plain_events_per_second\":{plain_rate:.0},\"ratio\":{ratio:.3}}}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// All rounds of one size together.
+struct Measured {
+    events: usize,
+    bytes: u64,
+    append: Duration,
+    plain: Duration,
+}
+
+async fn measure(dir: &Path) -> Result<Vec<Measured>, Box<dyn std::error::Error>> {
+    let numbers = Arc::new(DeviceNumbers::default());
+    let devices: Vec<DeviceNumber> = (0..DEVICES).map(|at| numbers.number(&format!("device-{at:07}"))).collect();
+    let options = EmbeddedOptions {
+        dir: dir.join("store"),
+        sync: SyncMode::Durable,
+        retention: None,
+        least_free_bytes: 64 << 20,
+        snapshot_every_bytes: 256 << 20,
+    };
+    let store = EmbeddedStore::open(options, numbers)?;
+    let mut plain_file = File::create(dir.join("plain"))?;
+    let (mut versions, mut random) = (vec![0_u64; DEVICES], 7_u64);
+    let mut measured = Vec::new();
+    for (events, batches) in SIZES {
+        let (mut append, mut plain) = (Duration::ZERO, Duration::ZERO);
+        let (mut appended, mut bytes) = (0, 0);
+        for _ in 0..ROUNDS {
+            let round: Vec<Batch> = (0..batches).map(|_| batch(&devices, &mut versions, &mut random, events)).collect();
+            let before = log_bytes(dir)?;
+            let begun = Instant::now();
+            for batch in round {
+                store.append(batch).await?;
+            }
+            append += begun.elapsed();
+            let written = log_bytes(dir)? - before;
+            (bytes, appended) = (bytes + written, appended + events * batches);
+            let payload = vec![7; written as usize / batches];
+            let begun = Instant::now();
+            for _ in 0..batches {
+                plain_file.write_all(&payload)?;
+                plain_file.sync_data()?;
+            }
+            plain += begun.elapsed();
+        }
+        measured.push(Measured { events, bytes: bytes / appended as u64, append, plain });
+    }
+    Ok(measured)
+}
+
+fn log_bytes(dir: &Path) -> std::io::Result<u64> {
+    fs::read_dir(dir.join("store/events"))?.map(|entry| Ok(entry?.metadata()?.len())).sum()
+}
+
+fn batch(devices: &[DeviceNumber], versions: &mut [u64], random: &mut u64, events: usize) -> Batch {
+    let entries = (0..events).map(|_| {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = (*random >> 33) as usize % devices.len();
+        versions[at] += 1;
+        let now = Timestamp::from_unix_ms(1_767_225_600_000 + (*random >> 50) as i64);
+        let (temperature, previous) = (Celsius::from_stored(485_000), Celsius::from_stored(462_300));
+        let location = Location::from_stored(385_698_000, 456_974_000);
+        Entry::Event(RecordedEvent {
+            device: devices[at],
+            version: versions[at],
+            position: 0,
+            at: now,
+            recorded_at: now,
+            received_at: now,
+            reading_id: Some(ReadingId::given(*random)),
+            event: DeviceEvent::TemperatureIncreased(TemperatureChange { temperature, previous, notified: previous, location }),
+        })
+    });
+    let entries = entries.collect();
+    Batch { entries, checkpoints: vec![Checkpoint { partition: 1, progress: random.to_le_bytes().into() }] }
+}
