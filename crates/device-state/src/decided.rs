@@ -139,3 +139,65 @@ fn fold_all<'a>(state: &mut DeviceState, entries: impl IntoIterator<Item = &'a E
         state.apply(entry);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Rules, Timestamp};
+
+    fn request(id: u64, degrees: i32) -> Request {
+        Request::Record(Reading {
+            temperature: Celsius::from_stored(degrees * 10_000),
+            location: Location::default(),
+            at: None,
+            received_at: Timestamp::EPOCH,
+            id: ReadingId::given(id),
+        })
+    }
+
+    fn nothing_decided() -> Decided {
+        let judge = Judge { rules: Rules::default(), recognise_repeats: true, recorded_at: Timestamp::EPOCH };
+        Decided::new(judge, 4)
+    }
+
+    fn versions(decided: &Decided) -> Vec<u64> {
+        let version = |entry: &Entry| if let Entry::Event(event) = entry { event.version } else { 0 };
+        decided.entries.iter().map(version).collect()
+    }
+
+    #[test]
+    fn a_device_that_failed_is_rebuilt_from_what_is_stored_and_what_was_decided_before() {
+        let device = DeviceNumber::from_u32(3);
+        for turns_before in 1..4u64 {
+            let (mut cells, mut decided) = (Cells::default(), nothing_decided());
+            for turn in 0..turns_before {
+                decided.turn(cells.cell(device), device, &request(turn, turn as i32 * 5));
+            }
+            // The next turn panics in the middle: an entry is there already, and the state ahead is not to be trusted.
+            let before = decided.entries.len();
+            decided.entries.push(decided.entries[0].clone());
+            decided.undo_turn(before);
+            decided.rebuild(cells.cell(device), device);
+
+            decided.turn(cells.cell(device), device, &request(0, 90));
+            assert_eq!(decided.outcomes.last(), Some(&TurnOutcome::Repeated), "the ids decided before are known");
+            decided.turn(cells.cell(device), device, &request(77, 90));
+            assert_eq!(versions(&decided), (1..=turns_before + 1).collect::<Vec<_>>());
+
+            let stored = std::mem::take(&mut decided.entries);
+            assert!(decided.fold(&stored, &mut cells, |_, _| {}).is_empty());
+            assert_eq!(cells.cell(device).state(), Some(&after(None, &stored)));
+        }
+    }
+
+    #[test]
+    fn what_was_not_stored_leaves_nothing_in_memory() {
+        let device = DeviceNumber::from_u32(3);
+        let (mut cells, mut decided) = (Cells::default(), nothing_decided());
+        for turn in 0..3 {
+            decided.turn(cells.cell(device), device, &request(turn, turn as i32 * 5));
+        }
+        decided.discard(&mut cells);
+        assert_eq!((cells.cell(device).state(), cells.cell(device).touched()), (None, None));
+    }
+}

@@ -50,7 +50,7 @@ impl Shard {
             match read_request(body) {
                 Ok((id, request)) => {
                     let device = self.numbers.number(id);
-                    if self.owns(device) {
+                    if self.belongs(device, entry.partition) {
                         turns.push(Turn { device, request: Some(request), entry: at as u32 });
                     } else {
                         self.park(entry, body, "the device does not belong to this partition", Some(id)).await?;

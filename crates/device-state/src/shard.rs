@@ -154,9 +154,9 @@ impl Shard {
         self.heard_through = self.heard_through.max(now.saturating_sub(lag));
     }
 
-    /// Whether the device is in one of this shard's partitions.
-    pub(crate) fn owns(&self, device: DeviceNumber) -> bool {
-        shard_of(device.shelf(), self.partitions, self.visible.shards()) == self.index
+    /// Whether this is the device's partition: only there its entries have an order, and only its owner may decide.
+    pub(crate) fn belongs(&self, device: DeviceNumber, partition: u16) -> bool {
+        partition_of(device.shelf(), self.partitions) == partition
     }
 }
 
@@ -166,10 +166,10 @@ struct Wake {
     means_quiet: bool,
 }
 
-/// Which shard owns a shelf. Both a device's partition and its shelf are remainders of one hash, and the number of
-/// partitions divides that of shelves.
-pub(crate) fn shard_of(shelf: usize, partitions: u16, shards: usize) -> usize {
-    shelf % usize::from(partitions) % shards
+/// The partition of all devices of a shelf. Both a device's partition and its shelf are remainders of one hash, and the
+/// number of partitions divides that of shelves.
+pub(crate) fn partition_of(shelf: usize, partitions: u16) -> u16 {
+    shelf as u16 % partitions
 }
 
 /// Waits until the shards are asked to stop. Cancel-safe.

@@ -1,7 +1,7 @@
 //! All devices of this process, before they run.
 
 use crate::cells::{Cells, Shelf};
-use crate::shard::shard_of;
+use crate::shard::partition_of;
 use crate::ticks::Ticks;
 use crate::timers::{Timers, may_go_silent};
 use crate::visible::Visible;
@@ -96,6 +96,7 @@ impl DeviceStates {
     ///
     /// # Errors
     /// When the queue cannot be consumed or a thread cannot be started; nothing runs then.
+    #[expect(clippy::needless_pass_by_value, reason = "each shard keeps its own reference, so the caller need not")]
     pub fn start(
         self,
         store: Arc<dyn EventStore>,
@@ -139,7 +140,7 @@ impl DeviceStates {
             let mut shard = Shard {
                 index,
                 partitions,
-                shelves: (0..SHELVES).filter(|shelf| shard_of(*shelf, partitions, count) == index).collect(),
+                shelves: (0..SHELVES).filter(|shelf| owned.contains(&partition_of(*shelf, partitions))).collect(),
                 cells: Cells::default(),
                 timers: Timers::new(&self.options),
                 ticks,

@@ -49,7 +49,7 @@ mod tests {
         assert_eq!(at_least(Duration::from_millis(1)), 2);
         assert_eq!(at_least(Duration::from_millis(50)), 2);
         assert_eq!(at_least(Duration::from_millis(51)), 3);
-        assert_eq!(at_least(Duration::from_secs(3600 * 24 * 365 * 100)), u32::MAX);
+        assert_eq!(at_least(Duration::from_hours(24 * 365 * 100)), u32::MAX);
     }
 
     #[tokio::test(start_paused = true)]

@@ -33,11 +33,6 @@ impl Visible {
         }
     }
 
-    /// How many shards there are.
-    pub(crate) fn shards(&self) -> usize {
-        self.shards.len()
-    }
-
     /// Notes whether a device is active in memory.
     pub(crate) fn set_active(&self, device: DeviceNumber, active: bool) {
         let (word, bit) = (device.place() / 64, 1u64 << (device.place() % 64));

@@ -78,39 +78,51 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_device_is_never_looked_at_before_its_time_unless_it_is_beyond_the_ring(
+        fn each_device_comes_once_and_never_early_unless_it_is_beyond_the_ring(
             shortest in 1u32..20_000,
             armed in proptest::collection::vec((0u32..40_000, 0u32..500), 1..200),
-            most in 1usize..8,
         ) {
             let mut wheel = Wheel::new(shortest);
             let width = wheel.width;
             let mut now = 0;
             let mut expected = std::collections::BTreeMap::new();
-            for (at, (delay, pause)) in armed.iter().enumerate() {
-                now += pause;
-                let device = DeviceNumber::from_u32(at as u32);
-                wheel.arm(device, now + delay);
-                expected.insert(device, (now, now + delay));
+            let take = |wheel: &mut Wheel, now: u32, expected: &mut std::collections::BTreeMap<_, (u32, u32)>| {
                 let mut due = Vec::new();
-                wheel.take_due(now, most, &mut due);
-                prop_assert!(due.len() <= most);
+                wheel.take_due(now, usize::MAX, &mut due);
                 for device in due {
                     let (armed_at, wanted) = expected.remove(&device).expect("each comes once");
                     prop_assert!(now >= wanted || wanted - armed_at >= (BUCKETS - 2) * width);
                 }
+                Ok(())
+            };
+            for (at, (delay, pause)) in armed.iter().enumerate() {
+                now += pause;
+                let device = DeviceNumber::from_u32(at as u32);
+                take(&mut wheel, now, &mut expected)?;
+                wheel.arm(device, now + delay);
+                expected.insert(device, (now, now + delay));
             }
-            // In the end each comes, at the latest one bucket late.
             while let Some(next) = wheel.next_due() {
                 now = now.max(next);
-                let mut due = Vec::new();
-                wheel.take_due(now, usize::MAX, &mut due);
-                for device in due {
-                    prop_assert!(expected.remove(&device).is_some());
-                }
+                take(&mut wheel, now, &mut expected)?;
             }
             prop_assert!(expected.is_empty());
         }
+    }
+
+    #[test]
+    fn a_fleet_that_is_due_at_once_comes_in_parts() {
+        let mut wheel = Wheel::new(100);
+        for number in 0..10 {
+            wheel.arm(DeviceNumber::from_u32(number), 100);
+        }
+        let mut parts = Vec::new();
+        while wheel.next_due().is_some() {
+            let mut due = Vec::new();
+            wheel.take_due(1_000_000, 4, &mut due);
+            parts.push(due.len());
+        }
+        assert_eq!(parts, [4, 4, 2]);
     }
 
     #[test]
