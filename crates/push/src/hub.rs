@@ -24,11 +24,15 @@ use std::{
 };
 use tokio::{
     sync::{broadcast, mpsc, watch},
+    task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
 
 /// A stream of frames that sleeps through so many ticks, over six seconds, is cut.
 const KEPT_TICKS: usize = 64;
+/// So many snapshots or frames wait for a slow client: they can be large, and what waits here is old when it comes, while
+/// what is merged is not.
+const WAITING_FRAMES: usize = 4;
 /// So many events of a batch are timed: enough to see a delay, few enough that a large batch costs no more.
 const TIMED_EVENTS: usize = 16;
 
@@ -45,7 +49,7 @@ pub struct HubOptions {
     pub frame_interval: Duration,
     /// So many events are kept in memory for streams that are behind; one that is further behind is cut.
     pub kept_events: usize,
-    /// So many chunks wait for a slow client, then its stream is cut.
+    /// So many chunks wait for a slow client, then its stream is cut; of frames, which are larger, fewer.
     pub chunks: usize,
     /// At most so many streams.
     pub max_streams: usize,
@@ -80,7 +84,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Makes a hub. [`Hub::run`] has to run for frames.
+    /// Makes a hub. [`Hub::run`] has to run for streams to go on.
     pub fn new(
         options: HubOptions,
         store: Arc<dyn EventStore>,
@@ -130,7 +134,11 @@ impl Hub {
     /// Opens a stream; needs a tokio runtime. `None`: there are too many already, or the hub is closed.
     pub fn open(self: &Arc<Self>, request: StreamRequest) -> Option<Chunks> {
         let place = Place::take(self)?;
-        let (outlet, chunks) = Outlet::new(self.options.chunks, self.options.keep_alive);
+        let places = match request.form {
+            Form::Events | Form::Original => self.options.chunks,
+            Form::Frames => self.options.chunks.min(WAITING_FRAMES),
+        };
+        let (outlet, chunks) = Outlet::new(places, self.options.keep_alive);
         let client = outlet.client();
         match request.form {
             Form::Events | Form::Original => {
@@ -143,17 +151,25 @@ impl Hub {
         Some(chunks)
     }
 
-    /// The clock of frames; runs until the hub is closed. Nothing is lost when it is dropped, but frames stop.
+    /// What wakes streams, and the clock of frames; runs until the hub is closed. When it is dropped streams stand still.
     pub async fn run(self: Arc<Self>) {
         let mut closed = self.closed.subscribe();
+        // A task of its own, so that a large tick does not hold up streams of events. Dropping the set ends it.
+        let mut waking = JoinSet::new();
+        let ring = Arc::clone(&self.ring);
+        waking.spawn(async move { ring.wake_readers().await });
+        tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => {}
+            () = self.tick() => {}
+        }
+    }
+
+    async fn tick(&self) {
         let mut clock = interval(self.options.frame_interval);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                biased;
-                _ = closed.wait_for(|closed| *closed) => return,
-                _ = clock.tick() => {}
-            }
+            clock.tick().await;
             if let Some(changed) = self.noted.take() {
                 // Nobody listens when the last stream has just ended.
                 let _ = self.ticks.send(Arc::new(Tick::read(changed, &self.directory)));

@@ -7,20 +7,29 @@ use parking_lot::Mutex;
 use std::{
     collections::VecDeque,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
 
 /// Batches hold observations beside events. So many entries are kept for each event that may be, so that a fleet that is
 /// mostly quiet does not fill the memory with what no stream tells.
 const ENTRIES_PER_EVENT: usize = 8;
 /// A stream takes so many batches at once, so that what it holds stays small when it is behind.
 const BATCHES_AT_ONCE: usize = 64;
+/// Readers are woken at most once in so long, so that thousands of small batches a second do not wake hundreds of readers
+/// for each. After a pause there is no delay.
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(2);
 
 /// The last batches. Nothing is kept while nobody reads.
 pub(crate) struct Ring {
     inner: Mutex<Inner>,
-    /// Sequence number after the newest batch: what wakes readers.
-    end: watch::Sender<u64>,
+    /// There is something new: wakes the one task that wakes the readers ([`Ring::wake_readers`]).
+    news: Notify,
+    /// Wakes readers.
+    rounds: watch::Sender<u64>,
     most_events: usize,
 }
 
@@ -57,11 +66,12 @@ pub(crate) struct Reader {
 
 impl Ring {
     pub(crate) fn new(most_events: usize) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::default(), end: watch::Sender::new(0), most_events })
+        Arc::new(Self { inner: Mutex::default(), news: Notify::new(), rounds: watch::Sender::new(0), most_events })
     }
 
+    /// Takes a batch. Wakes one task, however many readers there are: the caller has other things to do.
     pub(crate) fn announce(&self, stored: &Arc<Stored>) {
-        let end = {
+        {
             let mut inner = self.inner.lock();
             let has_events = stored.newest > inner.announced;
             inner.announced = inner.announced.max(stored.newest);
@@ -73,14 +83,22 @@ impl Ring {
             {
                 inner.forget_oldest();
             }
-            inner.end()
-        };
-        self.end.send_replace(end);
+        }
+        self.news.notify_one();
+    }
+
+    /// Wakes all readers when there is something new, for ever. Nothing is lost when it is dropped and called again.
+    pub(crate) async fn wake_readers(&self) {
+        loop {
+            self.news.notified().await;
+            self.rounds.send_modify(|rounds| *rounds += 1);
+            sleep(BETWEEN_ROUNDS).await;
+        }
     }
 
     /// A reader of what is announced from now on, and the newest position before.
     pub(crate) fn read(self: &Arc<Self>) -> (Reader, u64) {
-        let woken = self.end.subscribe();
+        let woken = self.rounds.subscribe();
         let mut inner = self.inner.lock();
         inner.readers += 1;
         (Reader { ring: Arc::clone(self), next: inner.end(), woken }, inner.announced)

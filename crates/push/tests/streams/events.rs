@@ -61,6 +61,8 @@ async fn a_stream_tells_only_the_types_devices_and_places_it_was_asked_for() {
     }
     fleet.describe("f2", "Truck");
     fleet.describe("f3", "Truck");
+    // Told before f2 leaves the box.
+    tokio::time::sleep(Duration::from_millis(1)).await;
     fleet.report(&[("f2", 40, 5, 5), ("end", 1, 5, 175), ("f1", 0, 5, 179)]);
     let mut told = Vec::new();
     for client in &mut clients {

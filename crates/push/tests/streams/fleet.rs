@@ -38,6 +38,7 @@ pub(crate) fn options() -> HubOptions {
 }
 
 impl Fleet {
+    /// An empty one, whose hub runs.
     pub(crate) fn new(options: HubOptions) -> Arc<Self> {
         let numbers = Arc::new(DeviceNumbers::default());
         let store = Arc::new(FakeStore::default());
@@ -50,6 +51,7 @@ impl Fleet {
             told_directory.apply(stored);
             told_hub.announce(stored);
         }));
+        tokio::spawn(Arc::clone(&hub).run());
         Arc::new(Self { numbers, store, directory, hub, states: Mutex::default() })
     }
 

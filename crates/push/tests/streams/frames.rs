@@ -8,17 +8,11 @@ use fieldwatch_directory::Bbox;
 use fieldwatch_domain::SHELVES;
 use fieldwatch_push::{Form, HubOptions, StreamRequest};
 use proptest::{prelude::*, test_runner::TestRunner};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{Instant, sleep};
 
 fn frames() -> StreamRequest {
     StreamRequest { form: Form::Frames, ..Default::default() }
-}
-
-fn running(options: HubOptions) -> Arc<Fleet> {
-    let fleet = Fleet::new(options);
-    tokio::spawn(Arc::clone(&fleet.hub).run());
-    fleet
 }
 
 fn open(fleet: &Fleet, request: StreamRequest) -> Client {
@@ -68,7 +62,7 @@ async fn follow(client: &mut Client, page: &mut Page, time: Duration) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_fleet_is_an_empty_snapshot() {
-    let fleet = running(options());
+    let fleet = Fleet::new(options());
     let mut client = open(&fleet, frames());
     assert_eq!(client.expect("hello").await.id, "0");
     let only = client.expect("snapshot").await;
@@ -78,7 +72,7 @@ async fn an_empty_fleet_is_an_empty_snapshot() {
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_comes_in_parts_and_frames_tell_only_what_has_changed() {
-    let fleet = running(options());
+    let fleet = Fleet::new(options());
     let ids: Vec<String> = (0..12_000).map(|n| format!("frame-{n}")).collect();
     fleet.report(&ids.iter().map(|id| (id.as_str(), -3, 1, 1)).collect::<Vec<_>>());
     let mut client = open(&fleet, frames());
@@ -111,7 +105,7 @@ async fn a_snapshot_comes_in_parts_and_frames_tell_only_what_has_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn frames_come_at_most_ten_a_second_with_the_last_value() {
-    let fleet = running(options());
+    let fleet = Fleet::new(options());
     let mut client = open(&fleet, frames());
     let mut page = snapshot(&mut client).await;
     let mut taken = 0;
@@ -126,7 +120,7 @@ async fn frames_come_at_most_ten_a_second_with_the_last_value() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reading_without_an_event_is_told_within_five_seconds_and_idleness_soon() {
-    let fleet = running(options());
+    let fleet = Fleet::new(options());
     fleet.report(&[("a", 1, 1, 1), ("b", 1, 1, 1)]);
     let mut client = open(&fleet, frames());
     let mut page = snapshot(&mut client).await;
@@ -149,7 +143,7 @@ async fn a_reading_without_an_event_is_told_within_five_seconds_and_idleness_soo
 
 #[tokio::test(start_paused = true)]
 async fn the_position_is_told_even_when_there_is_nothing_to_show() {
-    let fleet = running(options());
+    let fleet = Fleet::new(options());
     let mut all = open(&fleet, frames());
     let mut one = open(&fleet, StreamRequest { devices: ["later".to_owned()].into(), ..frames() });
     let (mut all_page, mut page) = (snapshot(&mut all).await, snapshot(&mut one).await);
@@ -198,7 +192,7 @@ fn frames_agree_with_the_directory_whatever_happens_and_however_slow_the_client_
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             runtime.block_on(async {
                 // One place in the channel, so that the stream is behind most of the time.
-                let fleet = running(HubOptions { chunks: 1, ..options() });
+                let fleet = Fleet::new(HubOptions { chunks: 1, ..options() });
                 fleet.report(&[("device-0", 1, 1, 1), ("device-1", 1, 1, 1)]);
                 let mut all = (open(&fleet, frames()), Page::default(), None);
                 let mut boxed = (open(&fleet, StreamRequest { bbox: Some(bbox), ..frames() }), Page::default(), Some(bbox));

@@ -70,7 +70,6 @@ async fn a_stream_that_is_further_behind_than_the_ring_reaches_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_client_of_frames_is_cut_after_ten_seconds_and_not_before() {
     let fleet = Fleet::new(HubOptions { chunks: 1, ..options() });
-    tokio::spawn(Arc::clone(&fleet.hub).run());
     let mut client = Client::new(fleet.hub.open(request(Form::Frames)).unwrap());
     client.expect("hello").await;
     client.expect("snapshot").await;
