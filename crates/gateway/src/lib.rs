@@ -67,6 +67,9 @@ mod problem;
 
 mod answer;
 
+#[cfg(test)]
+mod fakes;
+
 pub use parts::{OriginalEndpoints, Parts};
 pub use readiness::Readiness;
 pub use server::Gateway;

@@ -171,3 +171,6 @@ async fn sample_mailboxes(readiness: Readiness, stop: CancellationToken) {
         () = sampling => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
