@@ -37,9 +37,8 @@ where
     if announced.is_some_and(|length| length > most as u64) {
         return Err(too_large(most));
     }
-    let first = match next(&mut body).await? {
-        None => return Ok(ReadBody { bytes: Bytes::new(), held: None }),
-        Some(first) => first,
+    let Some(first) = next(&mut body).await? else {
+        return Ok(ReadBody { bytes: Bytes::new(), held: None });
     };
     if body.is_end_stream() && first.len() <= most {
         return Ok(ReadBody { bytes: first, held: None });

@@ -63,13 +63,11 @@ impl ReadingQueue for FakeQueue {
         4
     }
     fn publish(&self, entries: Entries) -> BoxFuture<'_, Result<(), PublishError>> {
-        Box::pin(ready(match &self.refusal {
-            Some(refusal) => Err(refusal.clone()),
-            None => {
-                self.published.lock().expect("no test panics with it").push(entries);
-                Ok(())
-            }
-        }))
+        let refusal = self.refusal.clone();
+        if refusal.is_none() {
+            self.published.lock().expect("no test panics with it").push(entries);
+        }
+        Box::pin(ready(refusal.map_or(Ok(()), Err)))
     }
     fn consume(&self, _: &[u16], _: &[Checkpoint]) -> Result<Box<dyn Consumer>, ConsumeError> {
         Err(ConsumeError::Closed)

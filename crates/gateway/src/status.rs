@@ -99,13 +99,11 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
     let there = Arc::clone(&app);
     // Up to 25 000 lines of mailboxes: too long for a runtime thread.
     let encoding = tokio::task::spawn_blocking(move || there.metrics.encode(&there.parts));
-    match encoding.await {
-        Ok(Ok(body)) => Ok(text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body)),
-        Ok(Err(_)) | Err(_) => {
-            tracing::error!("metrics could not be written");
-            Err(Problem::internal())
-        }
-    }
+    let Ok(Ok(body)) = encoding.await else {
+        tracing::error!("metrics could not be written");
+        return Err(Problem::internal());
+    };
+    Ok(text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body))
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ async fn who_pours_a_body_that_was_refused_still_reads_the_answer() {
         let head = head(&[length]);
         let is_chunked = head.contains("chunked");
         let pouring = tokio::spawn(async move {
-            let piece = [b' '; 0x10000];
+            let piece = vec![b' '; 0x10000];
             writing.write_all(head.as_bytes()).await?;
             for _ in 0..1_600 {
                 if is_chunked {
