@@ -175,3 +175,14 @@ async fn before_it_is_ready_the_server_is_alive_and_takes_nothing() {
     stop.cancel();
     serving.await.expect("it ends");
 }
+
+#[test]
+fn a_connection_at_rest_costs_little() {
+    let queue = Arc::new(FakeQueue::default());
+    let intake = intake(&queue);
+    let request = Request::new(http_body_util::Full::new(bytes::Bytes::new()));
+    let taking = ingest::take(&intake, request);
+    let size = size_of_val(&taking);
+    // hyper keeps room for one such future for each connection, 20 000 of them and more.
+    assert!(size <= 2048, "{size} bytes");
+}
