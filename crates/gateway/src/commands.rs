@@ -87,8 +87,26 @@ async fn command(app: &App, write: impl FnOnce(&mut Entries, u64)) -> Result<(),
 /// An edit: what is not mentioned stays, `null` clears.
 #[derive(Debug, Default, PartialEq)]
 struct Edit {
-    name: Option<Option<String>>,
-    labels: Option<Vec<String>>,
+    name: Change<Option<String>>,
+    labels: Change<Vec<String>>,
+}
+
+/// What becomes of a member.
+#[derive(Debug, Default, PartialEq)]
+enum Change<T> {
+    /// It was not mentioned.
+    #[default]
+    Stays,
+    Becomes(T),
+}
+
+impl<T> Change<T> {
+    fn or(self, current: impl FnOnce() -> T) -> T {
+        match self {
+            Self::Stays => current(),
+            Self::Becomes(value) => value,
+        }
+    }
 }
 
 impl Edit {
@@ -102,12 +120,12 @@ impl Edit {
         let mut errors = Vec::new();
         for (member, value) in members {
             match (member.as_str(), value) {
-                ("name", Value::Null) => edit.name = Some(None),
-                ("name", Value::String(name)) => edit.name = Some(Some(name)),
+                ("name", Value::Null) => edit.name = Change::Becomes(None),
+                ("name", Value::String(name)) => edit.name = Change::Becomes(Some(name)),
                 ("name", _) => errors.push(wrong("name", "must be text or null")),
-                ("labels", Value::Null) => edit.labels = Some(Vec::new()),
+                ("labels", Value::Null) => edit.labels = Change::Becomes(Vec::new()),
                 ("labels", value) => match serde_json::from_value(value) {
-                    Ok(labels) => edit.labels = Some(labels),
+                    Ok(labels) => edit.labels = Change::Becomes(labels),
                     Err(_) => errors.push(wrong("labels", "must be an array of texts, or null")),
                 },
                 _ => errors.push(wrong(member, "is not known; known are name, labels")),
@@ -117,8 +135,8 @@ impl Edit {
     }
 
     fn apply(self, current: &Description) -> Result<Description, Problem> {
-        let name = self.name.unwrap_or_else(|| current.name().map(str::to_owned));
-        let labels = self.labels.unwrap_or_else(|| current.labels().iter().map(ToString::to_string).collect());
+        let name = self.name.or(|| current.name().map(str::to_owned));
+        let labels = self.labels.or(|| current.labels().iter().map(ToString::to_string).collect());
         Description::new(name.as_deref(), &labels).map_err(|error| {
             let field = match error {
                 InvalidDescription::NameLength(_) | InvalidDescription::NameControlCharacter => "name",

@@ -20,7 +20,7 @@ pub(crate) fn write_single_device(out: &mut String, device: &DeviceView) {
     out.push('}');
 }
 
-/// Writes a device as a feature of GeoJSON.
+/// Writes a device as a feature of `GeoJSON`.
 pub(crate) fn write_feature(out: &mut String, device: &DeviceView) {
     out.push_str("{\"type\":\"Feature\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[");
     write_degrees(out, device.row.location.longitude());

@@ -54,11 +54,11 @@ fn mean<const D: usize>(points: &[[f64; D]]) -> [f64; D] {
 }
 
 /// Four times the squared area of the triangle, which orders triangles as their areas do.
-fn squared_area<const D: usize>(a: &[f64; D], b: &[f64; D], c: &[f64; D], scale: &[f64; D]) -> f64 {
+fn squared_area<const D: usize>(from: &[f64; D], over: &[f64; D], to: &[f64; D], scale: &[f64; D]) -> f64 {
     let (mut uu, mut vv, mut uv) = (0.0, 0.0, 0.0);
     for axis in 0..D {
-        let u = (b[axis] - a[axis]) * scale[axis];
-        let v = (c[axis] - a[axis]) * scale[axis];
+        let u = (over[axis] - from[axis]) * scale[axis];
+        let v = (to[axis] - from[axis]) * scale[axis];
         uu += u * u;
         vv += v * v;
         uv += u * v;

@@ -16,13 +16,10 @@ pub(crate) async fn answer(readiness: &Readiness, request: Request<Incoming>) ->
     let Some(serving) = readiness.serving() else {
         return readiness.answer_meanwhile(request.uri().path());
     };
-    match AssertUnwindSafe(route(serving, request)).catch_unwind().await {
-        Ok(answer) => answer,
-        Err(_) => {
-            tracing::error!("a handler panicked; its request is answered 500");
-            from_axum(Problem::internal().into_response())
-        }
-    }
+    AssertUnwindSafe(route(serving, request)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a handler panicked; its request is answered 500");
+        from_axum(Problem::internal().into_response())
+    })
 }
 
 async fn route(serving: &Serving, request: Request<Incoming>) -> Answer {

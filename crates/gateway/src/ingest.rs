@@ -206,3 +206,6 @@ pub(crate) fn refused_body(refused: &Refused) -> Problem {
     };
     Problem::new(status, refused.code().as_str(), refused.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,11 +67,14 @@ mod problem;
 
 mod answer;
 
+#[cfg(test)]
+mod fakes;
+
 pub use parts::{OriginalEndpoints, Parts};
 pub use readiness::Readiness;
 pub use server::Gateway;
 
-/// The OpenAPI 3.1 document of the API, as it is served at `/openapi.json`.
+/// The `OpenAPI` 3.1 document of the API, as it is served at `/openapi.json`.
 pub fn openapi() -> &'static str {
     include_str!("../openapi.json")
 }

@@ -87,7 +87,7 @@ impl Metrics {
         registry.register("fieldwatch_reading_to_push_seconds", help, hub.reading_to_push_seconds.clone());
     }
 
-    /// Everything as OpenMetrics text.
+    /// Everything as `OpenMetrics` text.
     pub(crate) fn encode(&self, parts: &Parts) -> Result<String, std::fmt::Error> {
         let counts = parts.directory.counts();
         for (status, count) in [("active", counts.active), ("idle", counts.idle), ("silent", counts.silent)] {

@@ -31,8 +31,9 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// without it the kernel lets a buffer grow to megabytes. (The kernel doubles the number for its own bookkeeping.)
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
-/// A client that takes nothing for so long is gone, or as good as gone.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that acknowledges nothing of what was sent, or takes nothing, for so long is gone. Long enough for a device that
+/// drives through a tunnel; a stream that is too slow is cut by the hub long before.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// After this pause another connection is tried when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -72,8 +73,9 @@ impl Gateway {
                             connection(stream, answer, stop, cut).await;
                         });
                     }
-                    // A fresh connection has room for a few bytes; whether they arrive is not our worry.
-                    Err(_) => drop(stream.try_write(FULL_HOUSE)),
+                    // A fresh connection has room for a few bytes; whether they arrive is not our worry. (tokio would first
+                    // want to hear that it is writable.)
+                    Err(_) => drop(socket2::SockRef::from(&stream).send(FULL_HOUSE)),
                 },
                 Err(error) => {
                     // One connection's own failure, or no descriptor left; either way others may still come.
@@ -171,3 +173,6 @@ async fn sample_mailboxes(readiness: Readiness, stop: CancellationToken) {
         () = sampling => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use crate::answer::{json, text};
 use crate::app::App;
 use crate::problem::Problem;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use fieldwatch_wire::text::{write_integer, write_json_string};
 use std::sync::Arc;
@@ -89,23 +89,27 @@ fn ready_answer(troubles: &[(&str, Option<String>)]) -> Response {
     if body == "[]}" {
         json(StatusCode::OK, r#"{"status":"ready","trouble":[]}"#.into())
     } else {
-        json(StatusCode::SERVICE_UNAVAILABLE, format!(r#"{{"status":"not ready","trouble":{body}"#))
+        not_ready(format!(r#"{{"status":"not ready","trouble":{body}"#))
     }
+}
+
+/// 503 with a body that says why, to be asked again soon.
+pub(crate) fn not_ready(body: String) -> Response {
+    let mut response = json(StatusCode::SERVICE_UNAVAILABLE, body);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// `GET /metrics`
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let _turn = app.intake.work.walk().await?;
     let there = Arc::clone(&app);
     // Up to 25 000 lines of mailboxes: too long for a runtime thread.
     let encoding = tokio::task::spawn_blocking(move || there.metrics.encode(&there.parts));
-    match encoding.await {
-        Ok(Ok(body)) => Ok(text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body)),
-        Ok(Err(_)) | Err(_) => {
-            tracing::error!("metrics could not be written");
-            Err(Problem::internal())
-        }
-    }
+    let Ok(Ok(body)) = encoding.await else {
+        tracing::error!("metrics could not be written");
+        return Err(Problem::internal());
+    };
+    Ok(text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Tracks as JSON, GeoJSON, GPX and CSV.
+//! Tracks as JSON, `GeoJSON`, GPX and CSV.
 
 use crate::track::{Point, Track};
 use fieldwatch_wire::text::{write_celsius, write_degrees, write_json_string, write_timestamp};
@@ -28,7 +28,7 @@ pub(crate) fn write_json(track: &Track<'_>) -> String {
 }
 
 /// One feature: a line, a point when there is only one, nothing when there is none. Times, temperatures and lateness of its
-/// points are columns in `coordinateProperties`, as tools that make GeoJSON of GPX write them.
+/// points are columns in `coordinateProperties`, as tools that make `GeoJSON` of GPX write them.
 pub(crate) fn write_geo_json(track: &Track<'_>) -> String {
     let mut out = String::with_capacity(256 + track.points.len() * 96);
     let coordinates = |out: &mut String, point: &Point| {

@@ -61,7 +61,7 @@ mod tests {
     async fn who_waits_too_long_for_a_turn_is_told_to_come_again() {
         let work = Work::new();
         let held = (work.parser().await.expect("a turn"), work.parser().await.expect("a turn"));
-        let problem = work.parser().await.err().expect("no turn is left");
+        let problem = work.parser().await.expect_err("no turn is left");
         assert_eq!(problem.status().as_u16(), 503);
         drop(held);
         assert!(work.parser().await.is_ok());
