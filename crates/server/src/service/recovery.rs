@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use fieldwatch_device_state::DeviceStates;
 use fieldwatch_directory::Directory;
 use fieldwatch_domain::{Device, DeviceNumber, DeviceNumbers};
-use fieldwatch_event_store::{Checkpoint, DeviceState, Entry, EventStore, Recovered};
+use fieldwatch_event_store::{Checkpoint, Entry, EventStore, Recovered};
 use tokio::time::interval_at;
 use tracing::info;
 
@@ -37,7 +37,10 @@ pub(super) async fn recover(
     let recovered = store.recover(&visit).await;
     progress.abort();
     let recovery = recovered.context("cannot restore the devices")?;
-    versions.give(states);
+    versions.give(|recovered| {
+        directory.recovered(recovered);
+        states.recovered(recovered);
+    });
     directory.caught_up(store.newest());
     let elapsed_ms = begun.elapsed().as_millis() as u64;
     info!(devices = numbers.len(), in_snapshots = recovery.devices, replayed = recovery.entries, elapsed_ms, "restored");
@@ -69,10 +72,32 @@ impl Versions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(device, version);
     }
 
-    fn give(self, states: &DeviceStates) {
+    fn give(self, visit: impl Fn(&Recovered<'_>)) {
         for (device, version) in self.0.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            let state: DeviceState = only_version(version);
-            states.recovered(&Recovered::Device(device, state));
+            visit(&Recovered::Device(device, only_version(version)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use fieldwatch_event_store::DeviceState;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_version_is_what_is_taken_over() {
+        let (versions, device) = (Versions::default(), DeviceNumber::from_u32(1));
+        for version in [5, 7] {
+            versions.take(&Recovered::Device(device, only_version(version)));
+        }
+        let given: RefCell<Vec<(DeviceNumber, DeviceState)>> = RefCell::default();
+        versions.give(|recovered| match recovered {
+            Recovered::Device(device, state) => given.borrow_mut().push((*device, state.clone())),
+            Recovered::Entry(entry) => panic!("{entry:?} was made up"),
+        });
+        assert_eq!(given.into_inner(), [(device, only_version(7))]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each value comes from the last of four sources that names it: built-in default, `fieldwatch.toml`, a
 //! `FIELDWATCH_SECTION__KEY` environment variable, a flag. All problems are reported together, each with its place,
-//! its key and what is allowed. Start at [`load`]; [`keys`] is the table from which reading, printing and the names in
+//! its key and what is allowed. Start at [`load()`]; [`keys`] is the table from which reading, printing and the names in
 //! error messages come, so a new setting is one field in [`tree`] and one row there.
 //!
 //! Opens nothing but the files it is told of and does not log.
