@@ -1,25 +1,26 @@
 //! Durable appends of the event store against plain writes, which an example of its crate measures from inside.
 
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 
 use crate::bench::Bench;
 use crate::figure::{Measured, Row};
+use crate::process::said_within;
 
 const GOAL_RATIO: f64 = 0.70;
 const BATCHES: [u32; 2] = [64, 1_024];
+/// Cargo may have to build it first.
+const EXAMPLE_WITHIN: Duration = Duration::from_mins(10);
 
 pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
-    let example = bench.build_folder().join("examples/append");
-    if !example.is_file() {
-        bail!("there is no {}: cargo build --release -p fieldwatch-event-store --example append", example.display());
-    }
     let folder = bench.folder("append")?;
+    let mut example = Command::new("cargo");
+    example.args(["run", "--release", "--quiet", "--package", "fieldwatch-event-store", "--example", "append", "--"]);
     // The folder twice: as what it is asked for, and for an example that takes none.
-    let output = Command::new(&example).arg(folder.path()).env("TMPDIR", folder.path()).output().context("run the example")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "the example failed: {}", String::from_utf8_lossy(&output.stderr));
+    example.arg(folder.path()).env("TMPDIR", folder.path()).current_dir(bench.repository());
+    let said = said_within(&mut example, EXAMPLE_WITHIN).context("run the example append of fieldwatch-event-store")?;
     let mut measured = Measured::default();
     for batch in BATCHES {
         let (line, ratio) = said
