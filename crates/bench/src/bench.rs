@@ -81,9 +81,12 @@ impl Bench {
         }
         let address = Server::free_address()?;
         let mut command = std::process::Command::new(&self.program);
-        // Started in the folder, so that no fieldwatch.toml of the caller's is read.
+        // Started in the folder, so that no fieldwatch.toml of the caller's is read; nor are settings in its environment.
         command.args(["serve", "--quiet", "--data-dir"]).arg(folder.path().join("data"));
         command.args(["--listen", &address.to_string()]).current_dir(folder.path());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"FIELDWATCH_")) {
+            command.env_remove(name);
+        }
         Server::spawn("the program", command, address, &folder.path().join("log.txt"))
     }
 

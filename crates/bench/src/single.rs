@@ -136,6 +136,6 @@ impl Turns {
 /// So many readings a second on schedule: first for a moment that does not count, then for the latency.
 fn paced(bench: &Bench, server: &Server, per_second: u32) -> anyhow::Result<LoadReport> {
     let second = Duration::from_secs(1);
-    bench.load(load::paced_posts(server.url(), per_second, second, second * 2))?;
-    bench.load(load::paced_posts(server.url(), per_second, second, second * bench.pick(10, 2)))
+    bench.load(load::paced_posts(server.url(), per_second, second, second * bench.pick(2, 1)))?;
+    bench.load(load::paced_posts(server.url(), per_second, second, second * bench.pick(10, 1)))
 }
