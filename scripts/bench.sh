@@ -10,9 +10,11 @@ cargo build --release --locked --package fieldwatch-event-store --example append
 
 arguments=()
 [ -z "${QUICK:-}" ] || arguments+=(--quick)
+status=0
 for figure in ${FIGURES:-all}; do
-  "$CARGO_TARGET_DIR/release/bench" "$figure" "${arguments[@]}"
+  "$CARGO_TARGET_DIR/release/bench" "$figure" "${arguments[@]}" || status=$?
 done
 if [ -n "${FIGURES:-}" ]; then
   "$CARGO_TARGET_DIR/release/bench" report "${arguments[@]}"
 fi
+exit "$status"

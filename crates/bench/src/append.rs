@@ -1,70 +1,79 @@
 //! Durable appends of the event store against plain writes, which an example of its crate measures from inside.
 
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
+use serde::Deserialize;
 
 use crate::bench::Bench;
 use crate::figure::{Measured, Row};
+use crate::process::said_within;
+use crate::wording::{count, per_second};
 
 const GOAL_RATIO: f64 = 0.70;
 const BATCHES: [u32; 2] = [64, 1_024];
+/// Cargo may have to build it first.
+const EXAMPLE_WITHIN: Duration = Duration::from_mins(10);
+
+/// One line of what the example says.
+#[derive(Debug, Deserialize)]
+struct Appended {
+    /// Events in each.
+    batch: u32,
+    events_per_second: f64,
+    plain_events_per_second: f64,
+    /// Time of the plain writes over time of the appends.
+    ratio: f64,
+}
 
 pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
-    let example = bench.build_folder().join("examples/append");
-    if !example.is_file() {
-        bail!("there is no {}: cargo build --release -p fieldwatch-event-store --example append", example.display());
-    }
     let folder = bench.folder("append")?;
-    // The folder twice: as what it is asked for, and for an example that takes none.
-    let output = Command::new(&example).arg(folder.path()).env("TMPDIR", folder.path()).output().context("run the example")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "the example failed: {}", String::from_utf8_lossy(&output.stderr));
+    let mut example = Command::new("cargo");
+    example.args(["run", "--release", "--quiet", "--package", "fieldwatch-event-store", "--example", "append", "--", "--json"]);
+    example.arg(folder.path()).current_dir(bench.repository());
+    let said = said_within(&mut example, EXAMPLE_WITHIN).context("run the example append of fieldwatch-event-store")?;
+    found_in(&said)
+}
+
+fn found_in(said: &str) -> anyhow::Result<Measured> {
+    let lines = said.lines().filter(|line| line.starts_with('{'));
+    let appended: Vec<Appended> =
+        lines.map(serde_json::from_str).collect::<Result<_, _>>().with_context(|| format!("read what the example said: {said}"))?;
     let mut measured = Measured::default();
     for batch in BATCHES {
-        let (line, ratio) = said
-            .lines()
-            .find_map(|line| Some((line, ratio_of(line, batch)?)))
-            .with_context(|| format!("find the ratio of batches of {batch} in what the example said:\n{said}"))?;
-        let row = Row::held_to(format!("batches of {batch} events"), squeezed(line), "≥ 70 % of plain writes", ratio >= GOAL_RATIO);
-        measured.rows.push(Row { ratio: Some(ratio), ..row });
+        let of_batch = appended.iter().find(|appended| appended.batch == batch);
+        let of_batch = of_batch.with_context(|| format!("find batches of {batch} in what the example said: {said}"))?;
+        let what = format!("events appended by {}", count(f64::from(batch)));
+        let rate = per_second(of_batch.events_per_second);
+        measured.rows.push(
+            Row::held_to(what, rate, "70 % of plain writes", of_batch.ratio >= GOAL_RATIO)
+                .beside(per_second(of_batch.plain_events_per_second), Some(of_batch.ratio)),
+        );
     }
-    measured.notes.push("Plain writes of the same bytes with the same fsyncs, in the same folder and run.".into());
+    measured.notes.push("The floor is plain writes of as many bytes with the same fsyncs, in turns, in the same folder.".into());
     Ok(measured)
-}
-
-fn squeezed(line: &str) -> String {
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The ratio in a line about batches of that size: the number behind `ratio`, as a part of one or in percent.
-fn ratio_of(line: &str, batch: u32) -> Option<f64> {
-    let about: String = line.split("ratio").next()?.chars().filter(|char| !matches!(char, '_' | ' ' | ',')).collect();
-    let first: String = about.chars().skip_while(|char| !char.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-    if first.parse() != Ok(batch) {
-        return None;
-    }
-    let behind = line.split_once("ratio")?.1.trim_start_matches([':', '=', ' ']);
-    let number: String = behind.chars().take_while(|char| char.is_ascii_digit() || *char == '.').collect();
-    let percent = behind[number.len()..].trim_start().starts_with('%');
-    let number: f64 = number.parse().ok()?;
-    Some(if percent { number / 100.0 } else { number })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figure::Verdict;
 
     #[test]
-    fn the_ratio_stands_behind_its_word() {
-        for (line, batch, ratio) in [
-            ("batch   64: 51 000 events/s, plain 62 000 events/s, ratio 0.82", 64, Some(0.82)),
-            ("batches of 1 024 events   ratio: 91 %", 1_024, Some(0.91)),
-            ("batch   64  append 2.1ms ratio 0.82", 1_024, None),
-            ("ratio 0.82", 64, None),
-            ("batch 64", 64, None),
-        ] {
-            assert_eq!(ratio_of(line, batch), ratio, "{line}");
-        }
+    fn each_batch_size_is_held_to_its_ratio() {
+        let line = |batch: u32, ratio: f64| {
+            format!(
+                r#"{{"benchmark":"event_store_append","batch":{batch},"bytes_per_event":40,"events_per_second":51000,"plain_events_per_second":62000,"ratio":{ratio}}}"#
+            )
+        };
+        let measured = found_in(&format!("{}\n{}\n", line(64, 0.823), line(1_024, 0.69))).expect("both");
+        let rows: Vec<_> = measured.rows.iter().map(|row| (row.what.as_str(), row.measured.as_str(), row.verdict)).collect();
+        assert_eq!(
+            rows,
+            [("events appended by 64", "51 000/s", Verdict::Reached), ("events appended by 1 024", "51 000/s", Verdict::Missed)]
+        );
+        assert!(found_in(&line(64, 0.8)).is_err());
+        assert!(found_in(r#"{"batch":64}"#).is_err());
     }
 }

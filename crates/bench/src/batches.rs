@@ -19,15 +19,15 @@ const DECIDED_WITHIN: Duration = Duration::from_mins(3);
 pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
     let one_in_50 = ChangeMix::OneIn(NonZeroU32::new(50).expect("50 is above zero"));
     let mut measured = Measured::default();
+    measured.notes.push(format!(
+        "NDJSON of {BATCH} readings without times and ids over {CONNECTIONS} connections, made before the clock starts; it stops when the \
+         queue is empty, which is when all events are stored. The floor takes the same bodies and forgets them."
+    ));
     for (what, mix, goal) in
         [("every reading raises an event", ChangeMix::EveryReading, 500_000.0), ("one reading in 50 does", one_in_50, 1_000_000.0)]
     {
         one_mix(bench, what, mix, goal, &mut measured)?;
     }
-    measured.notes.push(format!(
-        "NDJSON of {BATCH} readings without times and ids over {CONNECTIONS} connections, made before the clock starts; it stops when the \
-         queue is empty, which is when all events are stored. The floor takes the same bodies and forgets them."
-    ));
     Ok(measured)
 }
 

@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Place;
+use crate::process;
 use crate::server::Server;
+
+/// What the folders of runs are called, before the id of the process.
+const RUN: &str = "run-";
 
 /// The place where everything is measured.
 pub(crate) struct Bench {
@@ -28,6 +33,8 @@ impl Bench {
         let work = place.work.clone().unwrap_or_else(|| beside.with_file_name("bench"));
         fs::create_dir_all(&work).with_context(|| format!("create {}", work.display()))?;
         let runtime = Runtime::new().context("start the runtime of the load")?;
+        end_with_all_that_run(&runtime).context("listen to signals")?;
+        remove_leftovers(&work);
         let repository = place.repository.canonicalize().with_context(|| format!("find {}", place.repository.display()))?;
         Ok(Bench { program, work: work.canonicalize()?, repository, quick: place.quick, runtime, own })
     }
@@ -53,11 +60,6 @@ impl Bench {
         &self.program
     }
 
-    /// Where cargo put this program, and so its neighbors.
-    pub(crate) fn build_folder(&self) -> &Path {
-        self.own.parent().unwrap_or(Path::new("."))
-    }
-
     /// Where figures are kept; what was measured quickly is not mixed with the others.
     pub(crate) fn results(&self) -> anyhow::Result<PathBuf> {
         let folder = self.work.join(if self.quick { "quick" } else { "results" });
@@ -67,7 +69,7 @@ impl Bench {
 
     /// An empty folder on the measured disk, gone when it is dropped.
     pub(crate) fn folder(&self, name: &str) -> anyhow::Result<Folder> {
-        let path = self.work.join(format!("run-{}-{name}", std::process::id()));
+        let path = self.work.join(format!("{RUN}{}-{name}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
         Ok(Folder { path })
     }
@@ -79,9 +81,12 @@ impl Bench {
         }
         let address = Server::free_address()?;
         let mut command = std::process::Command::new(&self.program);
-        // Started in the folder, so that no fieldwatch.toml of the caller's is read.
+        // Started in the folder, so that no fieldwatch.toml of the caller's is read; nor are settings in its environment.
         command.args(["serve", "--quiet", "--data-dir"]).arg(folder.path().join("data"));
         command.args(["--listen", &address.to_string()]).current_dir(folder.path());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"FIELDWATCH_")) {
+            command.env_remove(name);
+        }
         Server::spawn("the program", command, address, &folder.path().join("log.txt"))
     }
 
@@ -105,6 +110,34 @@ impl Bench {
     /// Runs a load on threads of this process, as many as there are cores.
     pub(crate) fn load<T, E: Into<anyhow::Error>>(&self, load: impl Future<Output = Result<T, E>>) -> anyhow::Result<T> {
         self.runtime.block_on(load).map_err(Into::into)
+    }
+}
+
+/// Interrupted, this process takes with it what it started.
+fn end_with_all_that_run(runtime: &Runtime) -> std::io::Result<()> {
+    const INTERRUPTED: i32 = 130;
+    let _inside = runtime.enter();
+    let [mut interrupt, mut terminate] = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    runtime.spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        process::stop_all();
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(())
+}
+
+/// Folders of runs that ended without removing them. They are large.
+fn remove_leftovers(work: &Path) {
+    for entry in fs::read_dir(work).into_iter().flatten().filter_map(Result::ok) {
+        let name = entry.file_name();
+        let of_process = name.to_str().and_then(|name| name.strip_prefix(RUN)).and_then(|rest| rest.split('-').next());
+        if of_process.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // What cannot be removed is in nobody's way but the disk's.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

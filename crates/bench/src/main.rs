@@ -24,6 +24,7 @@ mod bench;
 mod floor;
 mod http;
 mod machine;
+mod process;
 mod server;
 mod usage;
 

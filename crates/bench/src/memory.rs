@@ -42,8 +42,9 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
 
     report(bench, &program, devices, 1)?;
     row("after all have reported", settled(bench, &program)?, true);
-    report(bench, &program, devices, bench.pick(20, 3))?;
-    row("after twenty more reports of each", settled(bench, &program)?, false);
+    let more = bench.pick(20, 3);
+    report(bench, &program, devices, more)?;
+    row(&format!("after {more} more reports of each"), settled(bench, &program)?, false);
     program.stop()?;
     let program = bench.start_program(&folder)?;
     row("after a restart", settled(bench, &program)?, false);

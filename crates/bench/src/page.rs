@@ -4,11 +4,12 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::bench::Bench;
 use crate::figure::{Measured, Row};
+use crate::process::{Process, said_within};
 use crate::wording::count;
 
 const GOAL_PERCENT: f64 = 15.0;
@@ -37,8 +38,7 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
         "1",
     ]);
     simulate.args(["--devices", &devices.to_string()]).current_dir(folder.path());
-    let _fleet =
-        Ended(simulate.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("start the fleet")?);
+    let _fleet = Process::start(simulate.stdout(Stdio::null()).stderr(Stdio::null())).context("start the fleet")?;
     wait_for_fleet(&program, devices)?;
 
     println!("  {} devices move; the browser starts", count(f64::from(devices)));
@@ -47,7 +47,7 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
     if bench.quick() {
         script.env("MEASURE_SETTLE_MS", "2000").env("MEASURE_MS", "2000");
     }
-    let said = output_within(script, SCRIPT_WITHIN)?;
+    let said = said_within(&mut script, SCRIPT_WITHIN).context("run ui/e2e/measure.mjs")?;
     let said: Value = serde_json::from_str(said.trim()).with_context(|| format!("read what ui/e2e/measure.mjs said: {said}"))?;
     let number = |key: &str| said[key].as_f64().with_context(|| format!("find {key} in {said}"));
     let (percent, longest) = (number("mainThreadPercent")?, number("longestTaskMs")?);
@@ -72,40 +72,4 @@ fn wait_for_fleet(program: &crate::server::Server, devices: u32) -> anyhow::Resu
         sleep(Duration::from_millis(200));
     }
     Ok(())
-}
-
-/// A child that is killed when it is no longer wanted.
-struct Ended(std::process::Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// What a command says, which has to be less than a pipe holds.
-fn output_within(mut command: Command, at_most: Duration) -> anyhow::Result<String> {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("start node")?;
-    let mut child = Ended(child);
-    let end = Instant::now() + at_most;
-    let status = loop {
-        match child.0.try_wait().context("look after node")? {
-            Some(status) => break status,
-            None if Instant::now() > end => bail!("the browser did not finish within {} s", at_most.as_secs()),
-            None => sleep(Duration::from_millis(100)),
-        }
-    };
-    let mut said = String::new();
-    if let Some(mut stdout) = child.0.stdout.take() {
-        std::io::Read::read_to_string(&mut stdout, &mut said).context("read what node said")?;
-    }
-    if !status.success() {
-        let mut complaint = String::new();
-        if let Some(mut stderr) = child.0.stderr.take() {
-            std::io::Read::read_to_string(&mut stderr, &mut complaint).context("read what node complained of")?;
-        }
-        bail!("ui/e2e/measure.mjs failed: {}", complaint.trim());
-    }
-    Ok(said)
 }

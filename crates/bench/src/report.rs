@@ -73,7 +73,7 @@ fn summary(figures: &[Option<Figure>]) -> String {
     let with = |verdict| rows().filter(|row| row.verdict == verdict).count();
     let (reached, missed) = (with(Verdict::Reached), with(Verdict::Missed));
     let unmeasured = with(Verdict::NotMeasured) + figures.iter().filter(|figure| figure.is_none()).count();
-    let but = if unmeasured > 0 { format!(", {unmeasured} figures not measured") } else { String::new() };
+    let but = if unmeasured > 0 { format!(", {unmeasured} not measured") } else { String::new() };
     format!("**{reached} goals reached, {missed} missed{but}.**")
 }
 
@@ -148,7 +148,7 @@ mod tests {
         ];
         let page = page(&figures, &[("kernel", "Linux".into())], "# Notes on the figures\n\nThe disk is slow.\n");
         for part in [
-            "**1 goals reached, 1 missed, 2 figures not measured.**",
+            "**1 goals reached, 1 missed, 2 not measured.**",
             "| kernel | Linux |",
             "| what | measured | floor | ratio | goal |  |\n|---|---|---|---|---|---|\n| rate | 50/s | 100/s | 0.50 | 55 % of the floor | MISSED |",
             "| what | measured |  |\n|---|---|---|\n| Batches | no \\| program there | NOT MEASURED |",

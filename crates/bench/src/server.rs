@@ -4,30 +4,28 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::http::{self, Answer};
+use crate::process::Process;
 use crate::usage::{self, Memory, Stopwatch};
 
 /// How long a start may take before it is given up.
 const START_DEADLINE: Duration = Duration::from_mins(3);
 /// How long an answer may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
-/// The contract gives an orderly end 10 s.
-const STOP_DEADLINE: Duration = Duration::from_secs(15);
 /// How often it is asked whether something has come about, which is also how exact the answer is.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
 /// A running server. Dropped, it is killed.
 pub(crate) struct Server {
     name: &'static str,
-    child: Child,
+    process: Process,
     address: SocketAddr,
     url: String,
     spawned: Instant,
@@ -44,10 +42,10 @@ impl Server {
     /// Starts a server that will listen on `address`; what it says goes to the end of `log`.
     pub(crate) fn spawn(name: &'static str, mut command: Command, address: SocketAddr, log: &Path) -> anyhow::Result<Server> {
         let said = File::options().create(true).append(true).open(log).with_context(|| format!("open {}", log.display()))?;
-        command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
+        command.stdout(said.try_clone()?).stderr(said);
         let spawned = Instant::now();
-        let child = command.spawn().with_context(|| format!("start {name}"))?;
-        Ok(Server { name, child, address, url: format!("http://{address}"), spawned, log: log.to_owned() })
+        let process = Process::start(&mut command)?;
+        Ok(Server { name, process, address, url: format!("http://{address}"), spawned, log: log.to_owned() })
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -62,7 +60,7 @@ impl Server {
     pub(crate) fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let end = Instant::now() + START_DEADLINE;
         loop {
-            if let Some(status) = self.child.try_wait().context("look after a server")? {
+            if let Some(status) = self.process.ended()? {
                 bail!("{} ended with {status} at its start; it said:\n{}", self.name, self.last_words());
             }
             if self.get("/health/ready").is_ok_and(|answer| answer.status == 200) {
@@ -136,40 +134,21 @@ impl Server {
     }
 
     pub(crate) fn settled_memory(&self, at_most: Duration) -> anyhow::Result<Memory> {
-        usage::settled_memory(self.child.id(), at_most)
+        usage::settled_memory(self.process.id(), at_most)
     }
 
     /// Starts to measure its processor time.
     pub(crate) fn stopwatch(&self) -> anyhow::Result<Stopwatch> {
-        Stopwatch::start(self.child.id())
+        Stopwatch::start(self.process.id())
     }
 
     /// Ends it as a power cut would, as far as the process is concerned.
-    pub(crate) fn kill(mut self) -> anyhow::Result<()> {
-        self.child.kill().context("kill a server")?;
-        self.child.wait().context("wait for a killed server")?;
-        Ok(())
+    pub(crate) fn kill(self) -> anyhow::Result<()> {
+        self.process.kill()
     }
 
     /// Ends it in order.
-    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("find the id of a server")?;
-        kill_process(pid, Signal::TERM).context("ask a server to end")?;
-        let end = Instant::now() + STOP_DEADLINE;
-        while self.child.try_wait().context("look after a server")?.is_none() {
-            if Instant::now() > end {
-                bail!("{} did not end within {} s of SIGTERM", self.name, STOP_DEADLINE.as_secs());
-            }
-            sleep(ASK_EVERY);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It has ended already, or nothing more can be done.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.process.stop()
     }
 }

@@ -17,7 +17,7 @@ const EVENTS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
     let devices = bench.pick(10_000, 1_000);
-    let seconds = bench.pick(60, 3);
+    let seconds = bench.pick(60, 2);
     let folder = bench.folder("steady")?;
 
     let floor = bench.start_floor(&folder, 1)?;
