@@ -76,7 +76,7 @@ test("readings in", { timeout: 60_000 }, async (t) => {
   });
   await t.test("a repeat within one batch is one reading", async () => {
     const twice = reading("twins", 10, 1, 1, { readingId: "t" });
-    assert.equal((await report(server, [twice, reading("twins", 50), twice])).accepted, 3);
+    assert.equal((await report(server, [twice, reading("twins", 50, 1, 1), twice])).accepted, 3);
     assert.deepEqual((await events("twins")).map(({ temperature }) => temperature), [10, 50]);
   });
   await t.test("a batch repeated under its Idempotency-Key changes nothing, under another key it does", async () => {

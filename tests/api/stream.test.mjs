@@ -60,6 +60,7 @@ test("the stream of events", { timeout: 90_000 }, async (t) => {
     const client = open(t, server, "/api/v1/stream?since=0");
     for (let round = 0; round < 10; round += 1) {
       await report(server, Array.from({ length: 20 }, (_, n) => reading(`cut-${n}`, round % 2 === 0 ? 10 : 50)));
+      await waitUntil("it is connected, for a cut to mean something", () => client.connections > round);
       client.cut();
     }
     const all = await server.exportedEvents();
