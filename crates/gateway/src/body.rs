@@ -65,6 +65,7 @@ where
                 None => held = Some(more),
             }
         }
+        make_room(&mut whole, piece.len(), most);
         whole.extend_from_slice(&piece);
         // Frees the read buffer before the next piece is waited for.
         drop(piece);
@@ -72,6 +73,17 @@ where
             Some(next) => piece = next,
             None => return Ok(ReadBody { bytes: whole.into(), held }),
         }
+    }
+}
+
+/// Grows to four times what is needed, within the limit. Doubling, as a vector does by itself, leaves as much behind in the
+/// allocator as the body is large, and goes up to twice the limit; taking what was announced would let senders who never
+/// send it take address space.
+fn make_room(whole: &mut Vec<u8>, more: usize, most: usize) {
+    let needed = whole.len() + more;
+    if needed > whole.capacity() {
+        let capacity = needed.saturating_mul(4).min(most).max(needed);
+        whole.reserve_exact(capacity - whole.len());
     }
 }
 

@@ -86,9 +86,22 @@ fn unzstd(body: &[u8], most: usize) -> Result<Vec<u8>, DecodeError> {
 
 /// Reads to the end, or to the first byte that is too many.
 fn read_some(from: &mut impl Read, inflated: &mut Vec<u8>, most: usize, encoding: &'static str) -> Result<(), DecodeError> {
-    let room = (most - inflated.len()) as u64 + 1;
-    from.take(room).read_to_end(inflated).map_err(|source| DecodeError::Corrupt { encoding, source })?;
-    if inflated.len() > most { Err(DecodeError::TooLarge { most }) } else { Ok(()) }
+    let mut piece = [0; 8 * 1024];
+    loop {
+        let read = from.read(&mut piece).map_err(|source| DecodeError::Corrupt { encoding, source })?;
+        if read == 0 {
+            return Ok(());
+        }
+        let needed = inflated.len() + read;
+        if needed > most {
+            return Err(DecodeError::TooLarge { most });
+        }
+        if needed > inflated.capacity() {
+            // Doubling would go up to twice the limit and leave as much behind in the allocator as was inflated.
+            inflated.reserve_exact(needed.saturating_mul(4).min(most) - inflated.len());
+        }
+        inflated.extend_from_slice(&piece[..read]);
+    }
 }
 
 #[cfg(test)]
