@@ -56,8 +56,9 @@ pub(super) struct Writer {
     space_checked: Option<Instant>,
     written_since: u64,
     group: Vec<Request>,
-    /// The devices of the group.
+    /// The devices of the group, as far as they had to be looked at: those of so many members.
     devices: DeviceSet,
+    members_known: usize,
 }
 
 impl Writer {
@@ -68,7 +69,7 @@ impl Writer {
         announcer: SyncSender<Vec<Announcement>>,
     ) -> Self {
         let (group, devices) = (Vec::new(), DeviceSet::default());
-        Self { log, shared, inbox, announcer, held: None, space_checked: None, written_since: 0, group, devices }
+        Self { log, shared, inbox, announcer, held: None, space_checked: None, written_since: 0, group, devices, members_known: 0 }
     }
 
     /// Works until the store is dropped and everything handed over is done.
@@ -105,7 +106,12 @@ impl Writer {
 
     /// Whether a request may be in one frame with the group, which has this many bytes. Of two requests for one device the
     /// second is linked to, and checked against, what the first leaves, so it has to wait for that.
-    fn goes_along(&self, request: &Request, bytes: usize) -> bool {
+    fn goes_along(&mut self, request: &Request, bytes: usize) -> bool {
+        // Collected only now, because most groups are a single request.
+        for member in &self.group[self.members_known..] {
+            self.devices.extend(member.encoded.devices());
+        }
+        self.members_known = self.group.len();
         bytes + request.encoded.bytes.len() <= MAX_BATCH_BYTES as usize
             && !request.encoded.devices().any(|device| self.devices.contains(&device))
     }
@@ -127,7 +133,6 @@ impl Writer {
             }
         }
         self.written_since += request.encoded.bytes.len() as u64;
-        self.devices.extend(request.encoded.devices());
         self.group.push(request);
     }
 
@@ -160,6 +165,7 @@ impl Writer {
         let parts: Vec<&[u8]> = self.group.iter().map(|request| request.encoded.bytes.as_slice()).collect();
         let result = self.log.commit(&parts);
         self.devices.clear();
+        self.members_known = 0;
         let mut group = std::mem::take(&mut self.group);
         match result {
             Ok(committed) => {
