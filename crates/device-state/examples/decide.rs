@@ -160,6 +160,12 @@ fn now() -> Timestamp {
     Timestamp::from_unix_ms(since.as_millis() as i64)
 }
 
+/// Nanoseconds for which a thread has been on a processor: unlike the wall clock it does not count what else runs here.
+fn cpu_ns(thread: &std::path::Path) -> u64 {
+    let stat = std::fs::read_to_string(std::path::Path::new("/proc").join(thread).join("schedstat")).unwrap_or_default();
+    stat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or_default()
+}
+
 fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or_default() * 4_096
@@ -170,11 +176,13 @@ struct Bench {
     next_id: u64,
     deliver: tokio::sync::mpsc::Sender<Vec<u8>>,
     done: Arc<AtomicU64>,
+    shard: std::path::PathBuf,
 }
 
 impl Bench {
-    /// Makes deliveries of readings of these devices, hands them over, and tells how long the shard took.
-    fn run(&mut self, mut devices: impl Iterator<Item = u64>, readings: usize) -> Duration {
+    /// Makes deliveries of readings of these devices, hands them over, and tells how long the shard took, by the clock and
+    /// on a processor.
+    fn run(&mut self, what: &str, mut devices: impl Iterator<Item = u64>, readings: usize) {
         let mut deliveries = Vec::new();
         let mut left = readings;
         while left > 0 {
@@ -194,14 +202,16 @@ impl Bench {
             deliveries.push(entries.bytes().to_vec());
         }
         let target = self.done.load(Ordering::Relaxed) + readings as u64;
-        let start = Instant::now();
+        let (start, cpu) = (Instant::now(), cpu_ns(&self.shard));
         for delivery in deliveries {
             self.deliver.blocking_send(delivery).expect("the shard runs");
         }
         while self.done.load(Ordering::Relaxed) < target {
             std::thread::sleep(Duration::from_micros(100));
         }
-        start.elapsed()
+        let (clock, cpu) = (start.elapsed().as_nanos() as u64, cpu_ns(&self.shard) - cpu);
+        let each = readings as u64;
+        println!("{readings} {what}: {} ns per reading by the clock, {} ns of processor", clock / each, cpu / each);
     }
 }
 
@@ -232,24 +242,31 @@ fn main() {
     let (running, shards) =
         DeviceStates::new(options, Arc::default()).into_shards(&as_store, &as_queue, &parking, &[]).expect("it starts");
     let shard = shards.into_iter().next().expect("one shard");
+    let (tell_thread, shard_thread) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
+        let thread = std::fs::read_link("/proc/thread-self").unwrap_or_default();
+        tell_thread.send(thread).expect("the main thread waits");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(shard.run());
     });
 
-    let mut bench = Bench { random: Random(0x9e37_79b9_7f4a_7c15), next_id: 0, deliver, done };
+    let mut bench = Bench {
+        random: Random(0x9e37_79b9_7f4a_7c15),
+        next_id: 0,
+        deliver,
+        done,
+        shard: shard_thread.recv().expect("the shard has started"),
+    };
     let before = resident_bytes();
-    let created = bench.run(0..devices as u64, devices);
-    println!("creating {devices} devices: {} ns per reading", created.as_nanos() / devices as u128);
+    bench.run("new devices", 0..devices as u64, devices);
     let mut picks = Random(0x2545_f491_4f6c_dd1d);
     let random: Vec<u64> = (0..readings).map(|_| picks.below(devices as u64)).collect();
     for _ in 0..3 {
-        let took = bench.run(random.iter().copied(), readings);
-        println!("{readings} readings of random devices: {} ns per reading", took.as_nanos() / readings as u128);
+        bench.run("readings of random devices", random.iter().copied(), readings);
     }
     println!("{:.2} entries per reading", store.entries.load(Ordering::Relaxed) as f64 / (3 * readings + devices) as f64);
-    for _ in 0..16 {
-        bench.run(0..devices as u64, devices);
+    for _ in 0..15 {
+        bench.run("readings of all devices in turn", 0..devices as u64, devices);
     }
     drop(random);
     println!("active: {}; about {} bytes per device", running.active(), (resident_bytes() - before) / devices as u64);

@@ -6,6 +6,9 @@ use fieldwatch_event_store::DeviceState;
 /// Cells are allocated so many at a time (4 KiB), so that growth copies nothing and a small fleet takes little.
 const CHUNK: usize = 256;
 
+/// How many devices [`Cells::fetch`] is best given: their states stay in the innermost caches until they are worked on.
+pub(crate) const FETCH: usize = 64;
+
 /// One device. Its state is boxed, so that a passivated one gives its memory back: what stays is these 16 bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
@@ -136,6 +139,20 @@ impl Cells {
     /// One shelf.
     pub(crate) fn shelf(&self, number: usize) -> &Shelf {
         &self.shelves[number]
+    }
+
+    /// Brings the states of these devices near the processor, before each is worked on.
+    ///
+    /// A state is three cache misses deep (cell, state, ids). Work on one device is too long for the processor to see the
+    /// next one behind it; in this loop, which does nothing else, it fetches several at a time.
+    pub(crate) fn fetch(&mut self, devices: impl Iterator<Item = DeviceNumber>) {
+        let mut seen = 0;
+        for device in devices {
+            if let Some(state) = self.cell(device).state() {
+                seen += state.device.version() + u64::from(state.tracking.recent_ids.contains(0));
+            }
+        }
+        std::hint::black_box(seen);
     }
 
     /// A device's cell, an empty one if it was never heard of.

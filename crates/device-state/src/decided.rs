@@ -1,6 +1,6 @@
 //! What the devices of one delivery have decided, and their state as it will be once that is stored.
 
-use crate::cells::{Cell, Cells};
+use crate::cells::{Cell, Cells, FETCH};
 use crate::turn::{Judge, TurnOutcome, take_turn};
 use fieldwatch_domain::{DeviceEvent, DeviceNumber};
 use fieldwatch_event_store::{DeviceState, Entry};
@@ -93,22 +93,27 @@ impl Decided {
     /// Takes over the state of all devices, now that the entries are stored. Tells of each device whether it was not in
     /// memory before. Gives the devices whose fold panicked: they are passivated, so their next turn loads what is stored.
     pub(crate) fn fold(
-        self,
+        mut self,
         stored: &[Entry],
         cells: &mut Cells,
         mut became_active: impl FnMut(DeviceNumber, &mut Cell),
     ) -> Vec<DeviceNumber> {
         let mut failed = Vec::new();
-        for Touched { device, first, ahead } in self.touched {
+        for at in 0..self.touched.len() {
+            if at % FETCH == 0 {
+                cells.fetch(self.touched[at..].iter().take(FETCH).map(|touched| touched.device));
+            }
+            let Touched { device, first, ahead } = &mut self.touched[at];
+            let device = *device;
             let cell = cells.cell(device);
             cell.set_touched(None);
             let was_active = cell.state().is_some();
-            if let Some(ahead) = ahead {
+            if let Some(ahead) = ahead.take() {
                 cell.put(ahead);
             } else {
                 let state = cell.state_mut();
                 // A panic here would be a bug of the fold; it must not take the other devices with it either.
-                let folded = catch_unwind(AssertUnwindSafe(|| fold_all(state, &stored[first])));
+                let folded = catch_unwind(AssertUnwindSafe(|| fold_all(state, &stored[first.clone()])));
                 if folded.is_err() {
                     failed.push(device);
                 }
@@ -198,6 +203,7 @@ mod tests {
             decided.turn(cells.cell(device), device, &request(turn, turn as i32 * 5));
         }
         decided.discard(&mut cells);
-        assert_eq!((cells.cell(device).state(), cells.cell(device).touched()), (None, None));
+        let cell = cells.cell(device);
+        assert_eq!((cell.state(), cell.touched()), (None, None));
     }
 }

@@ -1,5 +1,6 @@
 //! A delivery of the queue: read, decided, stored, taken over, in this order.
 
+use crate::cells::FETCH;
 use crate::decided::Decided;
 use crate::storing::End;
 use crate::turn::{Judge, TurnOutcome};
@@ -151,6 +152,9 @@ impl Shard {
     /// Lets devices take their turns from one on; gives the turn that panicked.
     fn decide_from(&mut self, from: usize, turns: &[Turn], decided: &mut Decided) -> Option<usize> {
         for (at, turn) in turns.iter().enumerate().skip(from) {
+            if at % FETCH == 0 {
+                self.cells.fetch(turns[at..].iter().take(FETCH).map(|turn| turn.device));
+            }
             let Some(request) = &turn.request else { continue };
             let cell = self.cells.cell(turn.device);
             let panics_on = self.options.panics_on.as_deref();

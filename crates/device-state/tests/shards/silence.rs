@@ -10,6 +10,8 @@ use fieldwatch_event_store::{AppendError, Entry};
 use std::time::Duration;
 
 const SILENT_AFTER: Duration = Duration::from_mins(5);
+/// Shortly before silence.
+const JUST_BEFORE: Duration = Duration::from_millis(299_990);
 /// By how much silence may be told too late: one bucket of the wheel and three ticks.
 const SLACK: Duration = Duration::from_millis(1_350);
 
@@ -22,7 +24,7 @@ async fn a_device_goes_silent_once_when_its_time_has_passed_and_not_before() {
     let world = World::start(watchful()).await;
     let reading = world.reading(1, 20.0, 0.0);
     world.take(&[("a", reading.clone())]).await;
-    world.pass(SILENT_AFTER - Duration::from_millis(10)).await;
+    world.pass(JUST_BEFORE).await;
     assert_eq!(world.events("a").len(), 1);
     world.pass(SLACK).await;
     assert_eq!(world.events("a"), [(1, EventType::Created), (2, EventType::GoneSilent)]);
@@ -80,7 +82,7 @@ async fn after_a_start_a_whole_span_runs_first() {
     world.take(&[("a", world.reading(1, 20.0, 0.0))]).await;
     world.pass(Duration::from_mins(4)).await;
     let world = world.crash_and_restart().await;
-    world.pass(SILENT_AFTER - Duration::from_millis(10)).await;
+    world.pass(JUST_BEFORE).await;
     assert_eq!(world.events("a").len(), 1);
     world.pass(SLACK).await;
     assert_eq!(world.events("a").len(), 2);
