@@ -70,3 +70,20 @@ async fn a_full_disk_loses_nothing_and_recovers_without_a_restart() {
     let drained = drain(&mut consume(&queue, &all_partitions(), &[])).await;
     assert_eq!(drained, (0..filled + more).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_disk_that_fails_without_doubt_about_what_it_holds_is_tried_again() {
+    let dir = folder();
+    let (there, away) = (dir.path().join("queue"), dir.path().join("away"));
+    let queue = open(options(&there));
+    publish(&queue, "a", [1]).await;
+    fs::rename(&there, &away).expect("rename");
+    // What fits the open segment is still taken; the next segment cannot be made.
+    let taken = fill_up(&queue, "a", 2).await;
+    assert!(queue.health().trouble.is_some_and(|trouble| trouble.contains("cannot create segment")));
+    fs::rename(&away, &there).expect("rename");
+    wait_until("it is tried again", || queue.health().trouble.is_none()).await;
+    publish(&queue, "a", [2 + taken]).await;
+    queue.close();
+    assert_eq!(drain(&mut consume(&queue, &all_partitions(), &[])).await, (1..=2 + taken).collect::<Vec<_>>());
+}
