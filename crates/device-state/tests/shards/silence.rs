@@ -54,7 +54,7 @@ async fn a_repeated_and_a_late_reading_are_signs_of_life_too() {
 async fn a_device_that_was_back_goes_silent_again_in_time_however_far_its_passivation_was() {
     let world = World::start(StateOptions { idle_after: Some(Duration::from_mins(30)), ..watchful() }).await;
     world.take(&[("a", world.reading(1, 20.0, 0.0))]).await;
-    world.pass(Duration::from_mins(10)).await;
+    world.pass(Duration::from_mins(7)).await;
     world.take(&[("a", world.reading(2, 20.0, 0.0))]).await;
     world.pass(SILENT_AFTER + SLACK).await;
     let expected = [(1, EventType::Created), (2, EventType::GoneSilent), (3, EventType::IsBack), (4, EventType::GoneSilent)];
