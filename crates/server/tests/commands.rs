@@ -94,7 +94,7 @@ fn a_folder_that_another_process_holds_is_refused_with_its_name() {
 }
 
 #[test]
-fn requeueing_beside_a_server_asks_that_server() {
+fn requeuing_beside_a_server_asks_that_server() {
     let folder = folder();
     let data = folder.path().join("data");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -1,6 +1,6 @@
 //! What waits in the reading queue: one entry, as it is stored between ingest and device state.
 //!
-//! An entry is `partition: u16 LE, length: u16 LE, body`; the body is postcard of [`Queued`]. The format's version is
+//! An entry is `partition: u16 LE, length: u16 LE, body`; the body is postcard of `Queued`. The format's version is
 //! the first byte of each queue frame ([`QUEUE_FORMAT`]); variants are only ever added at the end.
 
 use crate::damaged::Damaged;

@@ -1,6 +1,6 @@
 //! `fieldwatch dead-letters list|show|requeue`: readings that could not be processed.
 //!
-//! Listing reads the files beside a server. Requeueing writes: the server that holds the data folder is asked to do it, and where there is
+//! Listing reads the files beside a server. Requeuing writes: the server that holds the data folder is asked to do it, and where there is
 //! none, this process takes the folder for a moment.
 
 mod requeue;
