@@ -1,13 +1,14 @@
-// The console in a real browser. Against a stand-in server, or the real one: FIELDWATCH_URL=http://127.0.0.1:8080
+// The console in a real browser, against the program that FIELDWATCH_BIN names, or a running one: FIELDWATCH_URL=http://127.0.0.1:8080
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { browserOrNull, whyNoBrowser } from './browser.mjs';
-import { LIVE, OFFLINE, lineTo, openDevice, openPage, optionOf, postReading, someServer } from './world.mjs';
+import { LIVE, OFFLINE, lineTo, openDevice, openPage, optionOf, postReading, serverUnderTest, someServer } from './world.mjs';
 
 const browser = await browserOrNull();
 if (browser === null) console.error(`SKIPPED, all browser tests: ${whyNoBrowser}`);
 const skip = browser === null ? whyNoBrowser : false;
+console.error(`browser tests against ${serverUnderTest}`);
 const HTML_ID = `<img src=x onerror=alert(1)> ${process.pid}`;
 const MOVER = `e2e-mover-${process.pid}`;
 const LONG = { timeout: 30_000 };
@@ -53,7 +54,7 @@ describe('the console', { skip, timeout: 180_000 }, () => {
     await postReading(server.url, { deviceId: MOVER, temperature: -7.25, lat: 48.3 });
     await page.locator('.big[data-temperature="-7.25"]').waitFor(LONG);
     assert.match(await big.innerText(), /\u22127\.[23]/);
-    await page.getByText('48.30000° N').waitFor(LONG);
+    await page.locator('dd', { hasText: '48.30000° N' }).waitFor(LONG);
   });
 
   onPage('opens a device with its values, chart and events, and the address names it', async (page) => {

@@ -2,18 +2,30 @@
 
 import { connect, createServer } from 'node:net';
 import { startStandIn } from '../dev/stand-in-server.mjs';
+import { startReal } from './real-server.mjs';
 
-const real = process.env.FIELDWATCH_URL?.replace(/\/$/, '');
-export const serverIsReal = real !== undefined;
+const address = process.env.FIELDWATCH_URL?.replace(/\/$/, '');
+const program = process.env.FIELDWATCH_BIN;
+
+/** What the tests run against, for people. */
+export const serverUnderTest = address ?? program ?? 'the stand-in server, which is not the product; set FIELDWATCH_BIN';
 
 /**
- * The server under test, as `{ url, close }`: the one at FIELDWATCH_URL, or a stand-in. `empty` asks for one without
- * devices; FIELDWATCH_EMPTY_URL names a real one, and without it the result is null.
+ * The server under test, as `{ url, close }`: the one at FIELDWATCH_URL, or one of the program FIELDWATCH_BIN, or a stand-in.
+ * `empty` asks for one without devices; FIELDWATCH_EMPTY_URL names it beside FIELDWATCH_URL, and without it the result is null.
  */
 export async function someServer({ empty = false } = {}) {
-  if (!serverIsReal) return startStandIn({ devices: empty ? 0 : 40 });
-  const url = empty ? process.env.FIELDWATCH_EMPTY_URL?.replace(/\/$/, '') : real;
-  return url ? { url, close: async () => {} } : null;
+  if (address !== undefined) {
+    const url = empty ? process.env.FIELDWATCH_EMPTY_URL?.replace(/\/$/, '') : address;
+    return url ? { url, close: async () => {} } : null;
+  }
+  const devices = empty ? 0 : 40;
+  if (program === undefined) return startStandIn({ devices });
+  const server = await startReal(program);
+  for (let n = 0; n < devices; n++) {
+    await postReading(server.url, { deviceId: `e2e-fleet-${n}`, temperature: n - 10, lat: 36 + (n % 8) * 3, lon: -8 + n });
+  }
+  return server;
 }
 
 let readings = 0;
