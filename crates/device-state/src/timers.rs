@@ -11,8 +11,9 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::{debug, error};
 
-/// How many devices are looked at between two deliveries: when a whole fleet falls silent, readings still get through.
-const MOST_LOOKED_AT: usize = 8_192;
+/// How many devices are looked at between two deliveries: when a whole fleet falls silent, readings still get through. Their
+/// states, with long names and many labels, also have to fit into one frame of a store.
+const MOST_LOOKED_AT: usize = 2_048;
 /// When a store did not take what was due, it is due again after so many ticks (1 s).
 const AGAIN_AFTER: u32 = 20;
 

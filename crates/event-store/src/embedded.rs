@@ -36,7 +36,7 @@ pub use event_log::EventLogReader;
 pub use verification::{VerifyReport, verify};
 
 use encoding::Encoded;
-use fieldwatch_domain::{DeviceNumber, DeviceNumbers};
+use fieldwatch_domain::{DeviceNumber, DeviceNumbers, EventType};
 use fieldwatch_segment_log::{Log, LogOptions, SEGMENT_HEADER_BYTES, SyncMode};
 use records::told;
 use shared::{Shared, Trouble};
@@ -207,7 +207,7 @@ impl EventStore for EmbeddedStore {
 
     fn read_all(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<EventsPage, ReadError>> {
         Box::pin(self.read(move |shared| {
-            let shown = |device, position| !shared.is_forgotten(device, position);
+            let shown = |device, position, event| event == EventType::Forgotten || !shared.is_forgotten(device, position);
             feed::events_after(&shared.log, &shared.numbers, after, limit, &shown)
         }))
     }

@@ -79,7 +79,6 @@ impl EventStream {
         let (from, gap) = match resume_after.as_deref().map(position_of) {
             None => (newest, None),
             Some(None) => (newest, Some((None, GapReason::Malformed))),
-            Some(Some(after)) if after > newest => (newest, Some((Some(after), GapReason::Future))),
             Some(Some(after)) => (after, None),
         };
         // A client that is cut right after hello resumes where it wanted to.
@@ -121,7 +120,8 @@ impl EventStream {
         match timeout(READ_DEADLINE, self.hub.store().read_all(self.looked_at, PAGE)).await {
             Ok(Ok(page)) => Ok(page),
             Ok(Err(ReadError::Gone { earliest })) => Err(Gap { reason: GapReason::Retention, earliest: Some(earliest) }),
-            Ok(Err(ReadError::NotInLog(_))) => Err(Gap { reason: GapReason::Malformed, earliest: self.earliest().await }),
+            // Not held against the newest event: a stream that has looked further, over readings without an event, has told so.
+            Ok(Err(ReadError::NotInLog(_))) => Err(Gap { reason: GapReason::Future, earliest: self.earliest().await }),
             Ok(Err(ReadError::Failed(trouble))) => {
                 tracing::warn!(trouble, "a stream cannot read the log");
                 Err(Gap { reason: GapReason::Unavailable, earliest: None })

@@ -7,7 +7,7 @@ use super::{
     records::{read_error, records, told},
 };
 use crate::{EventsPage, OpenError, ReadError};
-use fieldwatch_domain::{DeviceEvent, DeviceNumber, DeviceNumbers};
+use fieldwatch_domain::{DeviceEvent, DeviceNumber, DeviceNumbers, EventType};
 use fieldwatch_segment_log::LogReader;
 use fieldwatch_wire::stored::Record;
 use std::{path::Path, sync::Arc};
@@ -55,8 +55,9 @@ impl EventLogReader {
     /// # Errors
     /// As [`EventStore::read_all`](crate::EventStore::read_all).
     pub fn events_after(&self, after: u64, limit: usize, device: Option<DeviceNumber>) -> Result<EventsPage, ReadError> {
-        let shown = |of: DeviceNumber, position: u64| {
-            device.is_none_or(|device| device == of) && self.forgotten.get(&of).is_none_or(|forgotten| position >= *forgotten)
+        let shown = |of: DeviceNumber, position: u64, event: EventType| {
+            let told = event == EventType::Forgotten || self.forgotten.get(&of).is_none_or(|forgotten| position >= *forgotten);
+            told && device.is_none_or(|device| device == of)
         };
         feed::events_after(&self.log, &self.numbers, after, limit, &shown)
     }

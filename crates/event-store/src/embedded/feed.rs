@@ -2,7 +2,7 @@
 
 use super::records::{read_error, records};
 use crate::{EventsPage, ReadError};
-use fieldwatch_domain::{DeviceNumber, DeviceNumbers};
+use fieldwatch_domain::{DeviceNumber, DeviceNumbers, EventType};
 use fieldwatch_segment_log::LogReader;
 use fieldwatch_wire::stored::Record;
 
@@ -16,7 +16,7 @@ pub(super) fn events_after(
     numbers: &DeviceNumbers,
     after: u64,
     limit: usize,
-    shown: &dyn Fn(DeviceNumber, u64) -> bool,
+    shown: &dyn Fn(DeviceNumber, u64, EventType) -> bool,
 ) -> Result<EventsPage, ReadError> {
     let (start, end) = (log.start(), log.end());
     if after > end {
@@ -30,7 +30,8 @@ pub(super) fn events_after(
     let mut frames = log.frames_from(from);
     let mut page = EventsPage { events: Vec::new(), next: after, at_end: false };
     let mut looked_through = 0;
-    while looked_through < PAGE_BYTES {
+    // A frame may be larger than a page; one that `after` lies at the end of must not be looked through again and again.
+    while looked_through < PAGE_BYTES || page.next == after {
         let Some(frame) = frames.next_frame().map_err(|error| read_error(&error))? else {
             page.at_end = true;
             break;
@@ -46,7 +47,7 @@ pub(super) fn events_after(
             page.next = address;
             if let Record::Event(event) = record {
                 let device = numbers.number(event.device_id);
-                if shown(device, address) {
+                if shown(device, address, event.event.event_type()) {
                     page.events.push(event.recorded(device, address));
                 }
             }

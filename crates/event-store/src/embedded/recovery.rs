@@ -179,7 +179,7 @@ fn read_log(shared: &Shared, from: u64, lanes: &mut [Lane], found: &mut Found) -
             if let Some(entry) = take_record(shared, record, address, &as_of, found) {
                 found.entries += 1;
                 let lane = &mut lanes[entry.device().shelf() % THREADS];
-                if let Some(before) = erased_before(shared, &entry) {
+                if let Some(before) = erased_before(&entry) {
                     lane.push(before)?;
                 }
                 move_head(shared, &entry, address);
@@ -212,13 +212,13 @@ fn take_record(shared: &Shared, record: Record<'_>, address: u64, as_of: &[u64],
     entry_of(record, device, address)
 }
 
-/// When what was before a forgetting is erased, the fold does not know the version there, and has to be told: in the form
-/// of a state that is nothing but a version.
-fn erased_before(shared: &Shared, entry: &Entry) -> Option<Entry> {
+/// What was before a forgetting may be erased, or, after a crash in the middle of that, be erased in part: the fold cannot
+/// count the versions there, so it is told, in the form of a state that is nothing but a version.
+fn erased_before(entry: &Entry) -> Option<Entry> {
     let Entry::Event(event) = entry else { return None };
     let before = event.version.saturating_sub(1);
-    let is_known = !matches!(event.event, DeviceEvent::Forgotten) || shared.heads.get(event.device).version() == before;
-    (!is_known).then(|| Entry::Passivated(Box::new((event.device, nothing_but_version(before), Tracking::default()))))
+    matches!(event.event, DeviceEvent::Forgotten)
+        .then(|| Entry::Passivated(Box::new((event.device, nothing_but_version(before), Tracking::default()))))
 }
 
 /// An unknown device at a version.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fieldwatch_broker::EmbeddedQueue;
 use fieldwatch_directory::Directory;
 use fieldwatch_event_store::EventStore;
 use fieldwatch_push::Hub;
@@ -18,10 +19,16 @@ pub(super) struct Chores {
 }
 
 impl Chores {
-    pub(super) fn start(limits: &Limits, store: Arc<dyn EventStore>, directory: Arc<Directory>, hub: Arc<Hub>) -> Self {
+    pub(super) fn start(
+        limits: &Limits,
+        store: Arc<dyn EventStore>,
+        queue: Arc<EmbeddedQueue>,
+        directory: Arc<Directory>,
+        hub: Arc<Hub>,
+    ) -> Self {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&hub).run());
-        tasks.spawn(tidy(store, limits.first_tidy_after, limits.tidy_interval));
+        tasks.spawn(tidy(store, queue, limits.first_tidy_after, limits.tidy_interval));
         if let Some(every) = directory.idle_interval() {
             tasks.spawn(mark_idle(directory, hub, every));
         }
@@ -51,10 +58,12 @@ async fn mark_idle(directory: Arc<Directory>, hub: Arc<Hub>, every: Duration) {
     .await;
 }
 
-async fn tidy(store: Arc<dyn EventStore>, first: Duration, every: Duration) {
+/// What was consumed and what was forgotten must not lie around: the one in the queue, the other in the store.
+async fn tidy(store: Arc<dyn EventStore>, queue: Arc<EmbeddedQueue>, first: Duration, every: Duration) {
     each(first, every, || {
-        let store = Arc::clone(&store);
+        let (store, queue) = (Arc::clone(&store), Arc::clone(&queue));
         async move {
+            queue.tidy();
             match store.tidy().await {
                 Ok(()) => debug!("the store is tidy"),
                 Err(error) => warn!(%error, "the store could not be tidied; the next try comes by itself"),

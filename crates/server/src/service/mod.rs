@@ -15,6 +15,7 @@ mod chores;
 
 mod drain;
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -62,8 +63,9 @@ pub(crate) struct Service {
     chores: Chores,
     intake: CancellationToken,
     gateway: JoinHandle<()>,
-    /// Held to the very end, when everything that writes is gone.
-    _lock: DirectoryLock,
+    /// Given back by the end of the process and not before: a shard past its deadline, or a commit that a stalled disk
+    /// holds up, may still be writing after the drain.
+    _lock: ManuallyDrop<DirectoryLock>,
 }
 
 impl Service {
@@ -91,11 +93,11 @@ impl Service {
         readiness.say("restoring devices");
         let started = parts::start(plan, opened).await?;
         let (queue, states, hub) = (started.queue, started.states, started.hub);
-        let chores = Chores::start(&plan.limits, started.store, started.directory, Arc::clone(&hub));
+        let chores = Chores::start(&plan.limits, started.store, Arc::clone(&queue), started.directory, Arc::clone(&hub));
         readiness.ready(started.parts);
         unfinished.disarm();
         info!(version = VERSION, %url, data = %folder.path().display(), "ready");
-        Ok(Self { url, limits: plan.limits, queue, states, hub, chores, intake, gateway, _lock: lock })
+        Ok(Self { url, limits: plan.limits, queue, states, hub, chores, intake, gateway, _lock: ManuallyDrop::new(lock) })
     }
 
     /// Where it is reached from this machine.
@@ -126,7 +128,7 @@ impl Service {
 fn raise_open_files(wanted: u64) {
     match open_files::raise(wanted) {
         Ok(allowed) if allowed < wanted => {
-            warn!(allowed, wanted, "few open files are allowed, so connections are limited; see ulimit -n");
+            info!(allowed, wanted, "fewer open files are allowed than wanted, so connections are limited; see ulimit -n");
         }
         Ok(_) => {}
         Err(error) => warn!(%error, "the number of open files could not be raised"),

@@ -66,10 +66,16 @@ impl EventStore for Unrestored {
         self.inner.recover(visit)
     }
 
-    fn append(&self, mut batch: Batch) -> BoxFuture<'_, Result<Arc<Stored>, AppendError>> {
+    fn append(&self, batch: Batch) -> BoxFuture<'_, Result<Arc<Stored>, AppendError>> {
         // The state of a device that has not begun is not its state.
-        batch.entries.retain(|entry| !matches!(entry, Entry::Passivated(state) if !self.has_begun(state.0)));
-        self.inner.append(batch)
+        let is_withheld = |entry: &Entry| matches!(entry, Entry::Passivated(state) if !self.has_begun(state.0));
+        let Batch { entries, checkpoints } = batch;
+        let (withheld, kept): (Vec<_>, Vec<_>) = entries.into_iter().enumerate().partition(|(_, entry)| is_withheld(entry));
+        let entries = kept.into_iter().map(|(_, entry)| entry).collect();
+        Box::pin(async move {
+            let stored = self.inner.append(Batch { entries, checkpoints }).await?;
+            Ok(if withheld.is_empty() { stored } else { Arc::new(with_withheld(&stored, withheld)) })
+        })
     }
 
     fn subscribe(&self, subscriber: Box<dyn Fn(&Arc<Stored>) + Send + Sync>) {
@@ -111,6 +117,18 @@ impl EventStore for Unrestored {
     fn metrics(&self) -> &Metrics {
         self.inner.metrics()
     }
+}
+
+/// The entries that were not stored at their places among those that were: whoever appended finds each of its own there.
+fn with_withheld(stored: &Stored, withheld: Vec<(usize, Entry)>) -> Stored {
+    let mut entries = Vec::with_capacity(stored.entries.len() + withheld.len());
+    let mut kept = stored.entries.iter().cloned();
+    for (place, entry) in withheld {
+        entries.extend(kept.by_ref().take(place - entries.len()));
+        entries.push(entry);
+    }
+    entries.extend(kept);
+    Stored { entries, newest: stored.newest }
 }
 
 #[cfg(test)]
@@ -243,5 +261,16 @@ mod tests {
         assert_eq!(inner.appended.lock().expect("no panic").len(), 2);
         assert!(!store.wants_snapshot(0));
         store.save_snapshot(ShelfSnapshot::default()).await.expect("nothing is done");
+    }
+    #[tokio::test]
+    async fn whoever_appends_finds_each_entry_at_its_place_stored_or_not() {
+        let store = Unrestored::over(Arc::new(FakeStore::default()));
+        let mut other = creation();
+        if let Entry::Event(event) = &mut other {
+            event.device = DeviceNumber::from_u32(9);
+        }
+        let entries = vec![passivated(), other.clone(), passivated(), other, passivated()];
+        let stored = store.append(Batch { entries: entries.clone(), checkpoints: Vec::new() }).await.expect("stored");
+        assert_eq!(stored.entries, entries);
     }
 }
