@@ -17,6 +17,8 @@ mod claim;
 
 mod consumer;
 
+mod progress;
+
 mod frame;
 
 mod ledger;

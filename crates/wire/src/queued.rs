@@ -19,7 +19,7 @@ pub const ENTRY_HEADER: usize = 4;
 pub struct Checkpoint {
     /// The partition.
     pub partition: u16,
-    /// The queue's own note. The embedded queue: the address from which to go on, eight bytes, little-endian.
+    /// The queue's own note. The embedded queue: 24 bytes, an address and the id of its log.
     pub progress: Box<[u8]>,
 }
 

@@ -6,6 +6,7 @@ use super::{
     consumer::{EmbeddedConsumer, explain},
     frame::{Counts, Walk},
     ledger::{Claim, ConsumerId, Starts},
+    progress,
 };
 use crate::{Checkpoint, ConsumeError};
 use fieldwatch_segment_log::LogReader;
@@ -59,17 +60,17 @@ fn starts(decided: &[Checkpoint], log: &LogReader) -> Result<Starts, ConsumeErro
     let (start, end) = (log.start(), log.end());
     let mut starts = [start; PARTITIONS];
     for Checkpoint { partition, progress } in decided {
-        let address = progress[..].try_into().map(u64::from_le_bytes).map_err(|_| {
-            ConsumeError::Failed(format!("the checkpoint of partition {partition} has {} bytes, not 8", progress.len()))
+        let (log_id, address) = progress::decode(progress).ok_or_else(|| {
+            ConsumeError::Failed(format!("the checkpoint of partition {partition} is none of this kind of queue"))
         })?;
         let Some(known) = starts.get_mut(usize::from(*partition)) else {
             return Err(ConsumeError::Failed(format!("there is a checkpoint of partition {partition}, which is none")));
         };
-        if address <= end {
+        if log_id == log.log_id() && address <= end {
             *known = address.max(start);
         } else {
             // Somebody has begun the queue anew, or put back an older one. To repeat readings is better than to lose some.
-            tracing::warn!(partition, address, end, "a checkpoint is beyond the end of the reading queue: beginning at its start");
+            tracing::warn!(partition, address, end, "a checkpoint is not of this reading queue: beginning at its start");
         }
     }
     Ok(starts)

@@ -4,9 +4,10 @@ use super::{
     MAX_FRAME_KEPT, PARTITIONS, Shared,
     claim::Claimed,
     frame::{Counts, Unreadable, Walk},
+    progress,
 };
 use crate::{Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, queue::BoxFuture};
-use fieldwatch_segment_log::{FrameCursor, ReadError};
+use fieldwatch_segment_log::{FrameCursor, LogId, ReadError};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -66,7 +67,7 @@ impl EmbeddedConsumer {
         while matches!(gathered, Ok(true)) && !gathering.is_full() && self.reached < pause_at {
             gathered = self.gather(&mut gathering);
         }
-        let delivery = gathering.finish(self.reached);
+        let delivery = gathering.finish(self.shared.reader.log_id(), self.reached);
         if !delivery.entries.is_empty() {
             // A failure after them comes again with the next call.
             self.delivered = self.reached;
@@ -219,10 +220,10 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    fn finish(mut self, through: u64) -> Delivery {
+    fn finish(mut self, log_id: LogId, through: u64) -> Delivery {
         for (partition, (count, end)) in (0..).zip(self.counts.iter().zip(self.ends)).filter(|(_, (count, _))| **count > 0) {
             self.delivery.delivered.counts.push((partition, *count));
-            self.delivery.checkpoints.push(Checkpoint { partition, progress: Box::new(end.to_le_bytes()) });
+            self.delivery.checkpoints.push(Checkpoint { partition, progress: progress::encode(log_id, end) });
         }
         self.delivery.delivered.through = through;
         self.delivery

@@ -18,10 +18,9 @@ async fn a_published_reading_is_delivered_with_its_partition_and_a_checkpoint() 
     assert_eq!(delivery.entries[0].partition, partition("AL-0012"));
     assert_eq!(delivery.delivered.counts, [(partition("AL-0012"), 1)]);
     let end = delivery.entries[0].place + 4 + delivery.bytes.len() as u64;
-    assert_eq!(
-        delivery.checkpoints,
-        [Checkpoint { partition: partition("AL-0012"), progress: end.to_le_bytes().as_slice().into() }]
-    );
+    let [Checkpoint { partition: of, progress }] = &delivery.checkpoints[..] else { panic!("one checkpoint") };
+    assert_eq!(*of, partition("AL-0012"));
+    assert_eq!((progress.len(), &progress[..8]), (24, &end.to_le_bytes()[..]));
     assert_eq!(delivery.delivered.through, end);
 }
 
@@ -144,17 +143,23 @@ async fn partitions_and_checkpoints_that_cannot_be_are_refused() {
     let queue = roomy(dir.path());
     assert!(matches!(queue.consume(&[64], &[]), Err(ConsumeError::Failed(_))));
     let checkpoint = |partition, progress: &[u8]| [Checkpoint { partition, progress: progress.into() }];
-    assert!(matches!(queue.consume(&[1], &checkpoint(1, &[0; 7])), Err(ConsumeError::Failed(_))));
-    assert!(matches!(queue.consume(&[1], &checkpoint(64, &[0; 8])), Err(ConsumeError::Failed(_))));
-    consume(&queue, &[1], &checkpoint(1, &[0; 8]));
+    assert!(matches!(queue.consume(&[1], &checkpoint(1, &[0; 23])), Err(ConsumeError::Failed(_))));
+    assert!(matches!(queue.consume(&[1], &checkpoint(64, &[0; 24])), Err(ConsumeError::Failed(_))));
+    consume(&queue, &[1], &checkpoint(1, &[0; 24]));
 }
 
 #[tokio::test]
 async fn when_the_queue_was_begun_anew_old_checkpoints_lose_nothing() {
     let dir = folder();
+    let former = roomy(dir.path());
+    publish(&former, &device_of(3), [1]).await;
+    let checkpoints = next(&mut consume(&former, &[3], &[]), 10).await.checkpoints;
+    drop(former);
+    std::fs::remove_dir_all(dir.path()).expect("remove the queue");
     let queue = roomy(dir.path());
-    publish(&queue, &device_of(3), [1, 2]).await;
-    let beyond = Checkpoint { partition: 3, progress: (1_u64 << 40).to_le_bytes().as_slice().into() };
-    let mut consumer = consume(&queue, &[3], &[beyond]);
-    assert_eq!(numbers(&next(&mut consumer, 10).await), [1, 2]);
+    // The new queue has readings before and beyond the address that the former one's checkpoint names.
+    publish(&queue, &device_of(3), [2, 3]).await;
+    publish(&queue, &device_of(3), [4]).await;
+    let mut consumer = consume(&queue, &[3], &checkpoints);
+    assert_eq!(numbers(&next(&mut consumer, 10).await), [2, 3, 4]);
 }
