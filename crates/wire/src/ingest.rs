@@ -34,6 +34,8 @@ mod decode;
 
 mod batch;
 
+mod usual_reading;
+
 mod v1_reading;
 
 mod original_reading;

@@ -12,5 +12,6 @@ pub mod stored;
 pub mod text;
 
 mod damaged;
+mod packed;
 
 pub use damaged::Damaged;

@@ -4,6 +4,7 @@
 //! the first byte of each queue frame ([`QUEUE_FORMAT`]); variants are only ever added at the end.
 
 use crate::damaged::Damaged;
+use crate::packed::{MOST, Packed, Unpacking};
 use fieldwatch_domain::{Celsius, Description, InvalidDescription, Location, Reading, ReadingId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,9 @@ enum Queued<'a> {
     },
 }
 
+/// The number of [`Queued::Reading`] in its stored form.
+const READING: u8 = 0;
+
 /// A reading id in its stored form.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum StoredReadingId<'a> {
@@ -59,6 +63,30 @@ impl<'a> StoredReadingId<'a> {
         match (id.number(), id.text()) {
             (Some(number), _) => Self::Number(number),
             (None, text) => Self::Text(text.unwrap_or_default()),
+        }
+    }
+
+    /// Packs the id but for the text that has to follow, which it gives.
+    pub(crate) fn pack<const ROOM: usize>(self, packed: &mut Packed<ROOM>) -> &'a str {
+        match self {
+            Self::Number(number) => {
+                packed.byte(0);
+                packed.unsigned(number);
+                ""
+            }
+            Self::Text(text) => {
+                packed.byte(1);
+                packed.unsigned(text.len() as u64);
+                text
+            }
+        }
+    }
+
+    fn unpack(packed: &mut Unpacking<'a>) -> Option<Self> {
+        match packed.byte()? {
+            0 => Some(Self::Number(packed.unsigned()?)),
+            1 => Some(Self::Text(packed.text()?)),
+            _ => None,
         }
     }
 
@@ -83,16 +111,28 @@ pub enum Request {
 
 /// Appends an entry with a reading.
 pub fn write_reading(out: &mut Vec<u8>, partition: u16, device_id: &str, reading: &Reading) {
-    let queued = Queued::Reading {
-        device_id,
-        temperature: reading.temperature.steps(),
-        latitude: reading.location.latitude(),
-        longitude: reading.location.longitude(),
-        at: reading.at.map(Timestamp::unix_ms),
-        received_at: reading.received_at.unix_ms(),
-        id: StoredReadingId::of(&reading.id),
-    };
-    write_entry(out, partition, &queued);
+    let start = out.len();
+    let [low, high] = partition.to_le_bytes();
+    let mut head = Packed::<{ ENTRY_HEADER + 1 + MOST }>::after([low, high, 0, 0, READING]);
+    head.unsigned(device_id.len() as u64);
+    let mut values = Packed::<{ 2 + 6 * MOST }>::after([]);
+    values.signed(i64::from(reading.temperature.steps()));
+    values.signed(i64::from(reading.location.latitude()));
+    values.signed(i64::from(reading.location.longitude()));
+    match reading.at {
+        None => values.byte(0),
+        Some(at) => {
+            values.byte(1);
+            values.signed(at.unix_ms());
+        }
+    }
+    values.signed(reading.received_at.unix_ms());
+    let id = StoredReadingId::of(&reading.id).pack(&mut values);
+    out.extend_from_slice(head.as_slice());
+    out.extend_from_slice(device_id.as_bytes());
+    out.extend_from_slice(values.as_slice());
+    out.extend_from_slice(id.as_bytes());
+    note_length(out, start);
 }
 
 /// Appends an entry with an edit of name and labels.
@@ -112,6 +152,10 @@ fn write_entry(out: &mut Vec<u8>, partition: u16, queued: &Queued<'_>) {
     out.extend_from_slice(&[0, 0]);
     let buffer = std::mem::take(out);
     *out = postcard::to_extend(queued, buffer).expect("a vector takes any number of bytes");
+    note_length(out, start);
+}
+
+fn note_length(out: &mut [u8], start: usize) {
     let length = u16::try_from(out.len() - start - ENTRY_HEADER).expect("ids, names and labels are limited far below 64 KiB");
     out[start + 2..start + 4].copy_from_slice(&length.to_le_bytes());
 }
@@ -126,7 +170,11 @@ pub fn read_entry_header(header: [u8; ENTRY_HEADER]) -> (u16, usize) {
 /// # Errors
 /// When the bytes are not an entry of this format.
 pub fn read_request(body: &[u8]) -> Result<(&str, Request), Damaged> {
-    match postcard::from_bytes(body).map_err(|_| Damaged("queue entry"))? {
+    let queued = match unpack_reading(body) {
+        Some(reading) => reading,
+        None => postcard::from_bytes(body).map_err(|_| Damaged("queue entry"))?,
+    };
+    match queued {
         Queued::Reading { device_id, temperature, latitude, longitude, at, received_at, id } => {
             let reading = Reading {
                 temperature: Celsius::from_stored(temperature),
@@ -146,45 +194,26 @@ pub fn read_request(body: &[u8]) -> Result<(&str, Request), Damaged> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bodies(bytes: &[u8]) -> Vec<(u16, &[u8])> {
-        let (mut bodies, mut at) = (Vec::new(), 0);
-        while at < bytes.len() {
-            let (partition, length) = read_entry_header(bytes[at..at + ENTRY_HEADER].try_into().expect("four bytes"));
-            at += ENTRY_HEADER;
-            bodies.push((partition, &bytes[at..at + length]));
-            at += length;
-        }
-        bodies
+/// The reading of an entry that [`write_reading`] has written; of all others postcard knows more.
+fn unpack_reading(body: &[u8]) -> Option<Queued<'_>> {
+    let mut packed = Unpacking::new(body);
+    if packed.byte()? != READING {
+        return None;
     }
-
-    #[test]
-    fn what_was_queued_is_read_back() {
-        let reading = |id: &str, at| Reading {
-            temperature: Celsius::from_stored(-5),
-            location: Location::from_stored(-900_000_000, 1_800_000_000),
-            at,
-            received_at: Timestamp::from_unix_ms(1_767_225_600_000),
-            id: ReadingId::new(id).expect("a valid id"),
-        };
-        let described = Description::new(Some("Truck"), &["cold".into()]).expect("valid");
-        let mut bytes = Vec::new();
-        write_reading(&mut bytes, 7, "AL-0012", &reading("x1", None));
-        write_reading(&mut bytes, 63, "ü", &reading("00000000000000ff", Some(Timestamp::from_unix_ms(5))));
-        write_describe(&mut bytes, 1, "AL-0012", 9, &described);
-        write_forget(&mut bytes, 2, "AL-0012", 10);
-        let entries = bodies(&bytes);
-        assert_eq!(entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), [7, 63, 1, 2]);
-        assert_eq!(read_request(entries[0].1), Ok(("AL-0012", Request::Record(reading("x1", None)))));
-        assert_eq!(
-            read_request(entries[1].1),
-            Ok(("ü", Request::Record(reading("00000000000000ff", Some(Timestamp::from_unix_ms(5))))))
-        );
-        assert_eq!(read_request(entries[2].1), Ok(("AL-0012", Request::Describe(9, Box::new(described)))));
-        assert_eq!(read_request(entries[3].1), Ok(("AL-0012", Request::Forget(10))));
-        assert!(read_request(&entries[0].1[..5]).is_err());
-    }
+    Some(Queued::Reading {
+        device_id: packed.text()?,
+        temperature: packed.small()?,
+        latitude: packed.small()?,
+        longitude: packed.small()?,
+        at: match packed.byte()? {
+            0 => None,
+            1 => Some(packed.signed()?),
+            _ => return None,
+        },
+        received_at: packed.signed()?,
+        id: StoredReadingId::unpack(&mut packed)?,
+    })
 }
+
+#[cfg(test)]
+mod tests;

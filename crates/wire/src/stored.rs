@@ -6,12 +6,14 @@
 //! without an index. The format's version is that of the log's files; kinds and variants are only ever added.
 
 mod event;
+mod packed_event;
 mod snapshot;
 
 pub use event::StoredEvent;
 pub use snapshot::DeviceSnapshot;
 
 use crate::damaged::Damaged;
+use crate::packed::{MOST, Packed};
 use crate::queued::StoredReadingId;
 use event::EventBody;
 use fieldwatch_domain::{Celsius, Location, ReadingId, RecordedEvent, Timestamp};
@@ -152,7 +154,13 @@ const ERASED: u8 = 6;
 
 /// Appends an event.
 pub fn write_event(out: &mut Vec<u8>, prev: Link, device_id: &str, recorded: &RecordedEvent) {
-    write_record(out, EVENT, &EventBody::of(prev, device_id, recorded));
+    let body = EventBody::of(prev, device_id, recorded);
+    let start = out.len();
+    if body.pack(out) {
+        note_header(out, start, EVENT);
+    } else {
+        write_record(out, EVENT, &body);
+    }
 }
 
 /// Appends a late reading.
@@ -172,13 +180,18 @@ pub fn write_late(out: &mut Vec<u8>, late: &StoredLateReading<'_>) {
 
 /// Appends an observation.
 pub fn write_observation(out: &mut Vec<u8>, observation: &StoredObservation<'_>) {
-    let body = ObservationBody {
-        device_id: observation.device_id,
-        at: observation.at.unix_ms(),
-        received_after: observation.received_at.unix_ms().wrapping_sub(observation.at.unix_ms()),
-        fingerprint: observation.fingerprint,
-    };
-    write_record(out, OBSERVATION, &body);
+    let StoredObservation { device_id, at, received_at, fingerprint } = *observation;
+    let mut values = Packed::<{ 3 * MOST }>::after([]);
+    values.signed(at.unix_ms());
+    values.signed(received_at.unix_ms().wrapping_sub(at.unix_ms()));
+    values.unsigned(fingerprint);
+    let start = out.len();
+    let mut head = Packed::<{ RECORD_HEADER + MOST }>::after([0; RECORD_HEADER]);
+    head.unsigned(device_id.len() as u64);
+    out.extend_from_slice(head.as_slice());
+    out.extend_from_slice(device_id.as_bytes());
+    out.extend_from_slice(values.as_slice());
+    note_header(out, start, OBSERVATION);
 }
 
 /// Appends a checkpoint.
@@ -196,6 +209,10 @@ fn write_record(out: &mut Vec<u8>, kind: u8, body: &impl Serialize) {
     out.extend_from_slice(&[0; RECORD_HEADER]);
     let buffer = std::mem::take(out);
     *out = postcard::to_extend(body, buffer).expect("a vector takes any number of bytes");
+    note_header(out, start, kind);
+}
+
+fn note_header(out: &mut [u8], start: usize, kind: u8) {
     let length = out.len() - start - RECORD_HEADER;
     assert!(length <= MAX_BODY, "every part of a record is limited far below 16 MiB");
     let header = (length as u32) << 8 | u32::from(kind);

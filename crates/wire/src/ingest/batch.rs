@@ -2,7 +2,7 @@
 
 use super::json::{Cursor, Kind};
 use super::refusal::{Reason, Refused, Rejection, Rejections};
-use super::{Accepted, Limits, v1_reading};
+use super::{Accepted, Limits, usual_reading, v1_reading};
 use fieldwatch_domain::{ReadingId, Timestamp};
 
 /// What became of a body that was not refused as a whole.
@@ -64,13 +64,25 @@ pub fn parse_ndjson<'a>(
     accept: impl FnMut(Accepted<'a>),
 ) -> Result<Parsed, Refused> {
     let mut visit = Visit::new(limits, now, &mut new_id, accept);
-    for line in utf8(body)?.split('\n') {
-        if line.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+    let mut rest = utf8(body)?;
+    while !rest.is_empty() {
+        if let Some(behind) = visit.usual_line(rest)? {
+            rest = behind;
             continue;
         }
-        visit.line(line)?;
+        let (line, behind) = rest.split_once('\n').unwrap_or((rest, ""));
+        if !line.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+            visit.line(line)?;
+        }
+        rest = behind;
     }
     Ok(visit.into_parsed())
+}
+
+/// What is behind the end of a line whose rest is blank.
+fn behind_line(rest: &str) -> Option<&str> {
+    let rest = rest.trim_start_matches([' ', '\t', '\r']);
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('\n') }
 }
 
 /// The body as text, without the byte order mark that some tools put before UTF-8 (RFC 8259, section 8.1, lets a reader
@@ -102,9 +114,31 @@ impl<'l, A> Visit<'l, A> {
         A: FnMut(Accepted<'a>),
     {
         let index = self.next_index()?;
+        let (limits, now) = (self.limits, self.now);
+        if let Some(usual) = cursor.take_by(|text, at| usual_reading::take(text, at, limits, now)) {
+            let accepted = usual.accepted(now, || (self.new_id)(index));
+            self.hand_on(Some(accepted));
+            return Ok(());
+        }
         let taken = v1_reading::take(cursor, index, self.limits, self.now, self.new_id, &mut self.rejections)?;
         self.hand_on(taken);
         Ok(())
+    }
+
+    /// Takes the first line of a text if it is a usual reading, and gives what is behind the line.
+    fn usual_line<'a>(&mut self, text: &'a str) -> Result<Option<&'a str>, Refused>
+    where
+        A: FnMut(Accepted<'a>),
+    {
+        if self.limits.max_nesting == 0 {
+            return Ok(None);
+        }
+        let Some((usual, length)) = usual_reading::take(text, 0, self.limits, self.now) else { return Ok(None) };
+        let Some(behind) = behind_line(&text[length..]) else { return Ok(None) };
+        let index = self.next_index()?;
+        let accepted = usual.accepted(self.now, || (self.new_id)(index));
+        self.hand_on(Some(accepted));
+        Ok(Some(behind))
     }
 
     /// Takes a line that has to be a reading.

@@ -1,5 +1,7 @@
 //! Decimal numbers, read exactly from their text.
 
+use std::cmp::Ordering;
+
 /// A number counted in steps of 10^-`places`: between which two counts it lies, and to which it rounds.
 ///
 /// Counts saturate far outside of everything that is believed, so that `1e999999999` costs no more than `1`.
@@ -15,6 +17,17 @@ pub struct Steps {
 
 /// Beyond this a count only has to stay beyond it.
 const HUGE: u64 = 1_000_000_000_000_000_000;
+
+/// 10^0 to 10^18.
+pub(super) const POWERS_OF_10: [u64; 19] = {
+    let mut powers = [1; 19];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
 
 impl Steps {
     /// Reads a decimal: an optional sign, digits with an optional point, an optional exponent. `None` for anything else.
@@ -35,6 +48,27 @@ impl Steps {
         // How many of the digits count whole steps; beyond them lie digits of less than a step.
         let counting = i64::try_from(whole.len()).ok()?.saturating_add(parse_exponent(exponent)?).saturating_add(i64::from(places));
         Some(Self::from_magnitude(is_negative, Magnitude::of_digits([whole, fraction], counting)))
+    }
+
+    /// Counts a number of which these are all the digits, the last `fraction_length` of them behind the point. `None` for
+    /// more digits than are counted here.
+    pub(super) fn of_digits(is_negative: bool, digits: u64, fraction_length: u32, places: u32) -> Option<Self> {
+        let magnitude = if fraction_length <= places {
+            let count =
+                digits.checked_mul(*POWERS_OF_10.get((places - fraction_length) as usize)?).filter(|count| *count < HUGE)?;
+            Magnitude { count: count as i64, rest: Rest::Nothing }
+        } else {
+            let step = *POWERS_OF_10.get((fraction_length - places) as usize)?;
+            let (count, rest) = (digits / step, digits % step);
+            let rest = match (rest, rest.cmp(&(step / 2))) {
+                (0, _) => Rest::Nothing,
+                (_, Ordering::Less) => Rest::BelowHalf,
+                (_, Ordering::Equal) => Rest::Half,
+                (_, Ordering::Greater) => Rest::AboveHalf,
+            };
+            Magnitude { count: i64::try_from(count).ok()?, rest }
+        };
+        Some(Self::from_magnitude(is_negative, magnitude))
     }
 
     fn from_magnitude(is_negative: bool, Magnitude { count, rest }: Magnitude) -> Self {

@@ -23,13 +23,21 @@ pub(super) fn device_id(value: Value<'_>) -> Result<Cow<'_, str>, Reason> {
     let Value::Text(text) = value else {
         return Err(Reason::WrongType { wanted: "text", found: value.kind() });
     };
-    check_device_id(&text).map_err(Reason::DeviceId)?;
+    known_device_id(&text)?;
+    Ok(text)
+}
+
+pub(super) fn known_device_id(text: &str) -> Result<&str, Reason> {
+    check_device_id(text).map_err(Reason::DeviceId)?;
     Ok(text)
 }
 
 pub(super) fn temperature(value: &Value<'_>, numbers: Numbers, limits: &Limits) -> Result<Celsius, Reason> {
+    believed(steps(value, numbers, 4)?, limits)
+}
+
+pub(super) fn believed(steps: Steps, limits: &Limits) -> Result<Celsius, Reason> {
     let (least, most) = (limits.temperature_min, limits.temperature_max);
-    let steps = steps(value, numbers, 4)?;
     if steps.floor < i64::from(least.steps()) || steps.ceiling > i64::from(most.steps()) {
         return Err(Reason::TemperatureOutOfRange { least, most });
     }
@@ -38,15 +46,14 @@ pub(super) fn temperature(value: &Value<'_>, numbers: Numbers, limits: &Limits) 
 }
 
 pub(super) fn latitude(value: &Value<'_>, numbers: Numbers) -> Result<i32, Reason> {
-    coordinate(value, numbers, Location::MAX_LATITUDE)
+    on_the_globe(steps(value, numbers, 7)?, Location::MAX_LATITUDE)
 }
 
 pub(super) fn longitude(value: &Value<'_>, numbers: Numbers) -> Result<i32, Reason> {
-    coordinate(value, numbers, Location::MAX_LONGITUDE)
+    on_the_globe(steps(value, numbers, 7)?, Location::MAX_LONGITUDE)
 }
 
-fn coordinate(value: &Value<'_>, numbers: Numbers, most: i32) -> Result<i32, Reason> {
-    let steps = steps(value, numbers, 7)?;
+pub(super) fn on_the_globe(steps: Steps, most: i32) -> Result<i32, Reason> {
     if steps.floor < i64::from(-most) || steps.ceiling > i64::from(most) {
         return Err(Reason::NotOnTheGlobe { most: (most / Location::STEPS_PER_DEGREE) as u8 });
     }
@@ -63,7 +70,11 @@ fn steps(value: &Value<'_>, numbers: Numbers, places: u32) -> Result<Steps, Reas
 }
 
 pub(super) fn at(value: &Value<'_>, limits: &Limits, now: Timestamp) -> Result<Timestamp, Reason> {
-    let at = parse_rfc3339(optional_text(value, "an RFC 3339 time")?).ok_or(Reason::NotATime)?;
+    time(optional_text(value, "an RFC 3339 time")?, limits, now)
+}
+
+pub(super) fn time(text: &str, limits: &Limits, now: Timestamp) -> Result<Timestamp, Reason> {
+    let at = parse_rfc3339(text).ok_or(Reason::NotATime)?;
     if at < Timestamp::EPOCH {
         return Err(Reason::Before1970);
     }

@@ -83,6 +83,18 @@ impl<'a> Cursor<'a> {
         Self { text, at: 0, depth: 0, max_depth: max_nesting.min(Self::DEEPEST) }
     }
 
+    /// Takes a value by another reader of the same text, which gives it and the byte behind it, or nothing of what it
+    /// leaves to this one. The value is whole JSON and at most one level deep.
+    pub(super) fn take_by<T>(&mut self, reader: impl FnOnce(&'a str, usize) -> Option<(T, usize)>) -> Option<T> {
+        if self.depth == self.max_depth {
+            return None;
+        }
+        self.skip_space();
+        let (value, behind) = reader(self.text, self.at)?;
+        self.at = behind;
+        Some(value)
+    }
+
     /// The kind of the value that begins here, after white space, told by its first byte.
     pub(super) fn kind(&mut self) -> Step<Kind> {
         self.skip_space();

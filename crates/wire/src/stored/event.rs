@@ -48,20 +48,20 @@ impl StoredEvent<'_> {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct EventBody<'a> {
-    prev: u64,
-    device_id: &'a str,
-    version: u64,
-    recorded_at: i64,
+    pub(super) prev: u64,
+    pub(super) device_id: &'a str,
+    pub(super) version: u64,
+    pub(super) recorded_at: i64,
     /// `at` before `recorded_at`, and receipt before it, in milliseconds: small for live readings.
-    at_before: i64,
-    received_before: i64,
-    reading_id: Option<StoredReadingId<'a>>,
+    pub(super) at_before: i64,
+    pub(super) received_before: i64,
+    pub(super) reading_id: Option<StoredReadingId<'a>>,
     #[serde(borrow)]
-    what: What<'a>,
+    pub(super) what: What<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
-enum What<'a> {
+pub(super) enum What<'a> {
     Created { temperature: i32, location: (i32, i32) },
     TemperatureIncreased(StoredTemperatureChange),
     TemperatureDecreased(StoredTemperatureChange),
@@ -75,21 +75,21 @@ enum What<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredTemperatureChange {
-    temperature: i32,
+pub(super) struct StoredTemperatureChange {
+    pub(super) temperature: i32,
     /// Differences to `temperature`.
-    previous: i32,
-    notified: i32,
-    location: (i32, i32),
+    pub(super) previous: i32,
+    pub(super) notified: i32,
+    pub(super) location: (i32, i32),
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredLocationChange {
-    location: (i32, i32),
+pub(super) struct StoredLocationChange {
+    pub(super) location: (i32, i32),
     /// Differences to `location`, wrapping.
-    previous: (i32, i32),
-    notified: (i32, i32),
-    temperature: i32,
+    pub(super) previous: (i32, i32),
+    pub(super) notified: (i32, i32),
+    pub(super) temperature: i32,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 use super::*;
 use fieldwatch_domain::{Description, Device, DeviceEvent, DeviceNumber, LocationChange, TemperatureChange, Tracking};
+use proptest::prelude::*;
 
 fn every_event() -> Vec<DeviceEvent> {
     let (here, there) = (Location::from_stored(-900_000_000, 1_800_000_000), Location::from_stored(900_000_000, -1_800_000_000));
@@ -47,6 +48,52 @@ fn every_event_is_read_back_as_it_was_written() {
                 assert_eq!((stored.prev, stored.device_id), (prev, "AL-0012"));
                 assert_eq!(stored.recorded(original.device, original.position), original);
             }
+        }
+    }
+}
+
+#[test]
+fn events_and_observations_are_written_as_postcard_writes_them() {
+    for event in every_event() {
+        for reading_id in [None, Some("x1"), Some("00000000000000ff"), Some("ffffffffffffffff"), Some(&*"x".repeat(64))] {
+            for (version, moment) in [(1, 0), (127, 5), (1 << 40, 1_767_225_600_000), (u64::MAX, i64::MIN), (9, i64::MAX)] {
+                for device_id in ["a", "AL-0012", &"x".repeat(127), &"ü".repeat(64)] {
+                    let mut original = recorded(event.clone(), reading_id);
+                    (original.version, original.received_at) = (version, Timestamp::from_unix_ms(moment));
+                    let (mut written, mut expected) = (b"before".to_vec(), b"before".to_vec());
+                    write_event(&mut written, Link::At(version), device_id, &original);
+                    write_record(&mut expected, EVENT, &EventBody::of(Link::At(version), device_id, &original));
+                    let (at, received_at) = (original.at, original.received_at);
+                    write_observation(
+                        &mut written,
+                        &StoredObservation { device_id, at: received_at, received_at: at, fingerprint: version },
+                    );
+                    let (at, received_after) = (received_at.unix_ms(), at.unix_ms().wrapping_sub(received_at.unix_ms()));
+                    let observation = ObservationBody { device_id, at, received_after, fingerprint: version };
+                    write_record(&mut expected, OBSERVATION, &observation);
+                    assert_eq!(written, expected);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_change_is_written_as_postcard_writes_it(values: [i32; 7], shifts in [0u32..32, 0u32..32, 0u32..32], prev: u64) {
+        let [a, b, c, d, e, f, g] = values;
+        let place = |latitude, longitude| Location::from_stored(latitude >> shifts[0], longitude >> shifts[1]);
+        let degree = |steps: i32| Celsius::from_stored(steps >> shifts[2]);
+        let temperature =
+            TemperatureChange { temperature: degree(a), previous: degree(b), notified: degree(c), location: place(d, e) };
+        let location =
+            LocationChange { location: place(a, b), previous: place(c, d), notified: place(e, f), temperature: degree(g) };
+        for event in [DeviceEvent::TemperatureIncreased(temperature), DeviceEvent::LocationChanged(location)] {
+            let original = recorded(event, Some("x1"));
+            let (mut written, mut expected) = (Vec::new(), Vec::new());
+            write_event(&mut written, Link::At(prev), "AL-0012", &original);
+            write_record(&mut expected, EVENT, &EventBody::of(Link::At(prev), "AL-0012", &original));
+            prop_assert_eq!(written, expected);
         }
     }
 }
