@@ -6,7 +6,7 @@ use crate::storing::End;
 use crate::turn::{Judge, TurnOutcome};
 use crate::{CommandOutcome, ReadingLabel, ReadingResult, Shard, backoff::Backoff};
 use fieldwatch_broker::Delivery;
-use fieldwatch_domain::DeviceNumber;
+use fieldwatch_domain::{DeviceNumber, Presence};
 use fieldwatch_event_store::Batch;
 use fieldwatch_wire::queued::{Request, read_request};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -181,7 +181,8 @@ impl Shard {
         }
         let Self { cells, visible, timers, .. } = self;
         let failed = decided.fold(stored, cells, |device, cell| {
-            visible.set_active(device, true);
+            // A forgotten device must not be told of any more, not even by its mailbox.
+            visible.set_active(device, cell.state().is_some_and(|state| state.device.presence() != Presence::Unknown));
             timers.arm(device, cell);
         });
         for device in failed {

@@ -43,6 +43,12 @@ impl DataFolder {
         })
     }
 
+    /// Refuses a folder that is not there, for commands that look into one: a slip of the pen must not look like all is well.
+    pub(crate) fn must_exist(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.0.is_dir(), "there is no data folder {}", self.0.display());
+        Ok(())
+    }
+
     /// Who holds the folder now, if anybody does.
     pub(crate) fn holder(&self) -> anyhow::Result<Option<Holder>> {
         let note = DirectoryLock::holder(&self.0).with_context(|| format!("cannot look who uses {}", self.0.display()))?;

@@ -1,6 +1,7 @@
 //! The wish to end: the first signal lets the work finish, the second does not.
 
 use std::process;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -9,6 +10,9 @@ use tracing::{info, warn};
 
 /// What shells expect of a process that a signal has ended: 128 and the signal's number.
 const EXIT_KILLED: i32 = 128;
+
+/// So soon after the first signal another one is the same wish: a wrapper passes it on to the process and to its group.
+const SAME_WISH: Duration = Duration::from_secs(1);
 
 /// Told when somebody wants this process to end. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,7 +32,13 @@ impl Stop {
         next(&mut terminate, &mut interrupt).await;
         info!("ending; a second signal ends at once");
         self.0.cancel();
-        let second = next(&mut terminate, &mut interrupt).await;
+        let first = Instant::now();
+        let second = loop {
+            let again = next(&mut terminate, &mut interrupt).await;
+            if first.elapsed() >= SAME_WISH {
+                break again;
+            }
+        };
         warn!("ended by a second signal");
         // The line is out: stderr is not buffered.
         process::exit(EXIT_KILLED + second.as_raw_value());

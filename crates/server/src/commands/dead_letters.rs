@@ -22,6 +22,7 @@ use crate::output::write_text;
 pub(crate) fn run(common: &Common, letters: &cli::DeadLetters) -> Result<(), Failure> {
     let settings = load_settings(common)?.settings;
     let folder = DataFolder::at(&settings.data_dir);
+    folder.must_exist()?;
     match letters {
         cli::DeadLetters::List => write_text(&list(&read(&folder)?))?,
         cli::DeadLetters::Show { id } => write_text(&show(find(&read(&folder)?, *id)?))?,

@@ -21,11 +21,17 @@ pub(crate) mod completions;
 use crate::cli::Common;
 use crate::failure::Failure;
 use crate::progress::Wanted;
-use crate::settings::{self, Loaded, Sources};
+use crate::settings::{self, Loaded, Settings, Sources};
 
 /// The settings of this process, or everything that is wrong with them.
 fn load_settings(common: &Common) -> Result<Loaded, Failure> {
     Ok(settings::load(&Sources::of_this_process(common.config.as_deref(), common.settings()))?)
+}
+
+/// Refuses settings that ask for what this version cannot do: `serve` as `config check`, so that a check is worth something.
+fn refuse_unsupported(settings: &Settings) -> Result<(), Failure> {
+    let missing = settings::unsupported(settings);
+    if missing.is_empty() { Ok(()) } else { Err(Failure::Usage(missing.join("\n"))) }
 }
 
 /// Whoever asks for quiet does not want progress either.

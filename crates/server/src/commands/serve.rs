@@ -2,13 +2,13 @@
 
 use tracing::{error, info};
 
-use super::load_settings;
+use super::{load_settings, refuse_unsupported};
 use crate::cli::Common;
 use crate::failure::Failure;
 use crate::limits::Limits;
 use crate::runtime;
 use crate::service::{Plan, Service};
-use crate::settings::{Settings, unsupported};
+use crate::settings::Settings;
 use crate::signals::Stop;
 use crate::switches::Switches;
 
@@ -22,10 +22,7 @@ pub(crate) fn run(common: &Common) -> Result<(), Failure> {
 /// # Errors
 /// When they ask for what is not built yet. Nothing is opened by then.
 pub(super) fn plan(settings: Settings) -> Result<Plan, Failure> {
-    let missing = unsupported(&settings);
-    if !missing.is_empty() {
-        return Err(Failure::Usage(missing.join("\n")));
-    }
+    refuse_unsupported(&settings)?;
     Ok(Plan { settings, switches: Switches::of_this_process(), limits: Limits::default() })
 }
 

@@ -14,6 +14,13 @@ pub(super) fn run(folder: &DataFolder, device: Option<&str>, progress: Progress)
     let dir = folder.store();
     let report = while_working("checking the event log", progress, || verify(&dir, device))
         .with_context(|| format!("cannot check the event log in {}", dir.display()))?;
+    if let Some(id) = device
+        && report.is_sound()
+        && report.events + report.late_readings == 0
+    {
+        // Otherwise a slip of the pen would pass for a check.
+        return Err(anyhow::anyhow!("nothing of a device {id} is in the event log").into());
+    }
     conclude(&report)
 }
 
