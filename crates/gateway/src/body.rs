@@ -16,6 +16,9 @@ pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 /// Bodies up to this size need no turn: a connection's own read buffer is as large.
 pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1024;
 
+/// A body of which so much has come is large.
+const LARGE_BODY_BYTES: usize = 1024 * 1024;
+
 /// So long the next piece of a body may take.
 const PIECE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,6 +46,8 @@ where
     if body.is_end_stream() && first.len() <= most {
         return Ok(ReadBody { bytes: first, held: None });
     }
+    // hyper gives no more than was announced.
+    let most = announced.map_or(most, |length| length as usize);
     Box::pin(read_rest(work, body, first, most)).await
 }
 
@@ -76,13 +81,13 @@ where
     }
 }
 
-/// Grows to four times what is needed, within the limit. Doubling, as a vector does by itself, leaves as much behind in the
-/// allocator as the body is large, and goes up to twice the limit; taking what was announced would let senders who never
-/// send it take address space.
+/// Grows to four times what is needed, and once a large body is certain, to all that may come: a part of it that is not
+/// filled takes address space and no memory, while growing once more would hold the body twice. Doubling, as a vector does
+/// by itself, would also go up to twice the limit; taking all at once would let senders who never send it take address space.
 fn make_room(whole: &mut Vec<u8>, more: usize, most: usize) {
     let needed = whole.len() + more;
     if needed > whole.capacity() {
-        let capacity = needed.saturating_mul(4).min(most).max(needed);
+        let capacity = if needed > LARGE_BODY_BYTES { most } else { needed.saturating_mul(4).min(most) }.max(needed);
         whole.reserve_exact(capacity - whole.len());
     }
 }
@@ -149,6 +154,25 @@ mod tests {
         let work = Work::new();
         let read = read(&work, pieces(vec![b"ab", b"", b"cd", b"e"]), 5).await.expect("it fits");
         assert_eq!(read.bytes.as_ref(), b"abcde");
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_put_together_whole_and_takes_no_more_than_the_limit() {
+        const PIECE: usize = 100_000;
+        let sent: Vec<u8> = (0..PIECE * 30).map(|at| (at % 251) as u8).collect();
+        let work = Work::new();
+        for most in [sent.len(), sent.len() + 1, MAX_BODY_BYTES] {
+            let pieces: Vec<_> =
+                sent.chunks(PIECE).map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(piece)))).collect();
+            let read = read(&work, StreamBody::new(stream::iter(pieces)), most).await.expect("it fits");
+            assert!(read.bytes == sent, "up to {most}");
+        }
+        let mut whole = Vec::new();
+        for piece in sent.chunks(PIECE) {
+            make_room(&mut whole, piece.len(), sent.len());
+            whole.extend_from_slice(piece);
+        }
+        assert_eq!(whole.capacity(), sent.len());
     }
 
     #[tokio::test]

@@ -12,6 +12,9 @@ pub const ACCEPTED_ENCODINGS: &str = "gzip, zstd";
 /// The largest zstd window that is taken, in bytes: what RFC 9659 allows for the content coding.
 const MAX_ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 
+/// From here on all is taken that may come.
+const LARGE_BYTES: usize = 1024 * 1024;
+
 /// Why a body cannot be decoded.
 #[derive(Debug, Error)]
 pub enum DecodeError {
@@ -97,8 +100,10 @@ fn read_some(from: &mut impl Read, inflated: &mut Vec<u8>, most: usize, encoding
             return Err(DecodeError::TooLarge { most });
         }
         if needed > inflated.capacity() {
-            // Doubling would go up to twice the limit and leave as much behind in the allocator as was inflated.
-            inflated.reserve_exact(needed.saturating_mul(4).min(most) - inflated.len());
+            // What is not filled takes no memory. Growing once more when it is large would hold most of it twice; doubling
+            // would even go up to twice the limit.
+            let capacity = if needed > LARGE_BYTES { most } else { needed.saturating_mul(4).min(most) };
+            inflated.reserve_exact(capacity - inflated.len());
         }
         inflated.extend_from_slice(&piece[..read]);
     }
@@ -139,6 +144,18 @@ mod tests {
             assert_eq!(decode(Some(encoding), &compressed, content.len()).expect("decodes"), content, "{encoding}");
             let twice = [compressed.as_slice(), compressed.as_slice()].concat();
             assert_eq!(decode(Some(encoding), &twice, ROOM).expect("decodes"), [content.as_slice(), &content].concat());
+        }
+    }
+
+    #[test]
+    fn what_is_large_comes_back_whole_and_takes_no_more_than_the_limit() {
+        let content: Vec<u8> = (0..3 * ROOM).map(|at| (at % 251) as u8).collect();
+        for (encoding, compressed) in [("gzip", gzip(&content)), ("zstd", zstd(&content))] {
+            for most in [content.len(), content.len() + 1, 16 * ROOM] {
+                let decoded = decode(Some(encoding), &compressed, most).expect("decodes").into_owned();
+                assert!(decoded == content, "{encoding} up to {most}");
+                assert!(decoded.capacity() <= most, "{encoding} up to {most}");
+            }
         }
     }
 
