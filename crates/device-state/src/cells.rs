@@ -107,6 +107,11 @@ impl Shelf {
         &mut self.chunks[chunk][place % CHUNK]
     }
 
+    /// The cell at a place, if anything stood near it.
+    fn get(&self, place: usize) -> Option<&Cell> {
+        self.chunks.get(place / CHUNK).map(|chunk| &chunk[place % CHUNK])
+    }
+
     /// All cells with their places, empty ones too.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Cell)> {
         self.chunks.iter().flatten().enumerate()
@@ -141,16 +146,23 @@ impl Cells {
         &self.shelves[number]
     }
 
-    /// Brings the states of these devices near the processor, before each is worked on.
+    /// Brings the states of these devices near the processor, before each is worked on: of the first [`FETCH`].
     ///
     /// A state is three cache misses deep (cell, state, ids). Work on one device is too long for the processor to see the
-    /// next one behind it; in this loop, which does nothing else, it fetches several at a time.
-    pub(crate) fn fetch(&mut self, devices: impl Iterator<Item = DeviceNumber>) {
+    /// next one behind it; in these loops, none of which waits for what another device's memory holds, it fetches many at a
+    /// time.
+    pub(crate) fn fetch(&self, devices: impl Iterator<Item = DeviceNumber>) {
+        let mut states = [None; FETCH];
+        for (state, device) in states.iter_mut().zip(devices) {
+            *state = self.shelves[device.shelf()].get(device.place()).and_then(Cell::state);
+        }
+        let states = || states.iter().flatten();
         let mut seen = 0;
-        for device in devices {
-            if let Some(state) = self.cell(device).state() {
-                seen += state.device.version() + u64::from(state.tracking.recent_ids.contains(0));
-            }
+        for state in states() {
+            seen += state.device.version() + state.tracking.recent_ids.len() as u64;
+        }
+        for state in states() {
+            seen += u64::from(state.tracking.recent_ids.contains(0));
         }
         std::hint::black_box(seen);
     }

@@ -46,17 +46,13 @@ impl Shard {
 
     /// Reads the entries. What cannot be read is parked at once.
     async fn read(&mut self, delivery: &Delivery, turns: &mut Vec<Turn>) -> Result<(), End> {
+        let mut ids = Vec::with_capacity(delivery.entries.len());
         for (at, entry) in delivery.entries.iter().enumerate() {
             let body = delivery.bytes.get(entry.body.clone()).unwrap_or_default();
             match read_request(body) {
                 Ok((id, request)) => {
-                    let device = self.numbers.number(id);
-                    if self.belongs(device, entry.partition) {
-                        turns.push(Turn { device, request: Some(request), entry: at as u32 });
-                    } else {
-                        self.park(entry, body, "the device does not belong to this partition", Some(id)).await?;
-                        self.count(ReadingResult::parked, 1);
-                    }
+                    ids.push(id);
+                    turns.push(Turn { device: DeviceNumber::from_u32(0), request: Some(request), entry: at as u32 });
                 }
                 Err(damaged) => {
                     self.park(entry, body, &format!("the entry cannot be read: {damaged}"), None).await?;
@@ -64,6 +60,25 @@ impl Shard {
                 }
             }
         }
+        let mut astray = false;
+        for (turn, device) in turns.iter_mut().zip(self.numbers.numbers(&ids)) {
+            turn.device = device;
+            astray |= !self.belongs(device, delivery.entries[turn.entry as usize].partition);
+        }
+        if astray { self.park_astray(delivery, turns, &ids).await } else { Ok(()) }
+    }
+
+    /// Parks the entries of devices that are not of the entry's partition, and takes their turns out.
+    async fn park_astray(&mut self, delivery: &Delivery, turns: &mut Vec<Turn>, ids: &[&str]) -> Result<(), End> {
+        for (turn, id) in turns.iter().zip(ids) {
+            let entry = &delivery.entries[turn.entry as usize];
+            if !self.belongs(turn.device, entry.partition) {
+                let body = delivery.bytes.get(entry.body.clone()).unwrap_or_default();
+                self.park(entry, body, "the device does not belong to this partition", Some(id)).await?;
+                self.count(ReadingResult::parked, 1);
+            }
+        }
+        turns.retain(|turn| self.belongs(turn.device, delivery.entries[turn.entry as usize].partition));
         Ok(())
     }
 

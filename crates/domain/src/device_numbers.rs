@@ -1,11 +1,15 @@
 //! Device ids as small numbers, one table per process.
 
+use crate::by_shelf::ByShelf;
 use crate::device_id::{DeviceId, fnv1a_64};
 use hashbrown::HashTable;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 /// Over how many shelves the table is spread, so that its growth never stalls anybody for long.
 pub const SHELVES: usize = 64;
+
+/// Bytes of a usual id, to begin with a text that need not grow.
+const USUAL_ID: usize = 16;
 
 /// A device's number in this process: dense from 0 on each shelf, never used for another device, gone with the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +58,25 @@ pub struct Shelf {
     places: HashTable<u32>,
 }
 
+/// Copies of ids, see [`DeviceNumbers::ids`].
+#[derive(Clone, Debug)]
+pub struct Ids {
+    text: String,
+    /// Where each begins in `text`, and its length.
+    places: Vec<(u32, u32)>,
+}
+
+impl Ids {
+    /// The id of the device that was the `at`th.
+    ///
+    /// # Panics
+    /// When there were not so many.
+    pub fn get(&self, at: usize) -> &str {
+        let (start, length) = self.places[at];
+        &self.text[start as usize..(start + length) as usize]
+    }
+}
+
 impl Default for DeviceNumbers {
     fn default() -> Self {
         Self { shelves: (0..SHELVES).map(|_| RwLock::default()).collect() }
@@ -73,6 +96,48 @@ impl DeviceNumbers {
         let mut table = self.shelves[shelf].write().unwrap_or_else(PoisonError::into_inner);
         let place = table.find(id, hash).unwrap_or_else(|| table.add(id, hash));
         DeviceNumber::at(shelf, place)
+    }
+
+    /// The numbers of many ids, in their order; the same as [`DeviceNumbers::number`] of each, in that order.
+    ///
+    /// Goes shelf by shelf: a lock for each shelf and not for each id, and the processor can look up several at a time,
+    /// which a lock between them keeps it from.
+    pub fn numbers(&self, ids: &[&str]) -> Vec<DeviceNumber> {
+        let hashes: Vec<u64> = ids.iter().map(|id| fnv1a_64(id.as_bytes())).collect();
+        let mut numbers = vec![DeviceNumber(0); ids.len()];
+        let mut unknown = Vec::new();
+        ByShelf::of(hashes.iter().map(|hash| shelf_of(*hash))).for_each(|shelf, order| {
+            let table = self.read(shelf);
+            for at in order.iter().map(|at| *at as usize) {
+                match table.find(ids[at], hashes[at]) {
+                    Some(place) => numbers[at] = DeviceNumber::at(shelf, place),
+                    None => unknown.push(at),
+                }
+            }
+            drop(table);
+            for at in unknown.drain(..) {
+                numbers[at] = self.number(ids[at]);
+            }
+        });
+        numbers
+    }
+
+    /// The ids behind many numbers, as copies; goes shelf by shelf like [`DeviceNumbers::numbers`].
+    ///
+    /// # Panics
+    /// When a number came from another table.
+    pub fn ids(&self, devices: &[DeviceNumber]) -> Ids {
+        let mut ids = Ids { text: String::with_capacity(devices.len() * USUAL_ID), places: vec![(0, 0); devices.len()] };
+        ByShelf::of_devices(devices).for_each(|shelf, order| {
+            let table = self.read(shelf);
+            for at in order {
+                let id = table.id(devices[*at as usize].place());
+                let start = u32::try_from(ids.text.len()).expect("a batch of ids stays below 4 GiB");
+                ids.places[*at as usize] = (start, id.len() as u32);
+                ids.text.push_str(id);
+            }
+        });
+        ids
     }
 
     /// The number of an id that has one.
@@ -162,6 +227,28 @@ fn spread(hash: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn many_at_once_get_the_numbers_that_they_would_get_one_by_one(
+            known in proptest::collection::vec(0u32..300, 0..200),
+            asked in proptest::collection::vec(0u32..300, 0..400),
+        ) {
+            let (at_once, one_by_one) = (DeviceNumbers::default(), DeviceNumbers::default());
+            for id in known.iter().map(u32::to_string) {
+                prop_assert_eq!(at_once.number(&id), one_by_one.number(&id));
+            }
+            let asked: Vec<String> = asked.iter().map(u32::to_string).collect();
+            let numbers = at_once.numbers(&asked.iter().map(String::as_str).collect::<Vec<_>>());
+            let expected: Vec<DeviceNumber> = asked.iter().map(|id| one_by_one.number(id)).collect();
+            prop_assert_eq!(&numbers, &expected);
+            let ids = at_once.ids(&numbers);
+            for (at, id) in asked.iter().enumerate() {
+                prop_assert_eq!(ids.get(at), id.as_str());
+            }
+        }
+    }
 
     #[test]
     fn an_id_keeps_its_number_and_a_number_its_id() {

@@ -6,6 +6,7 @@
 //!
 //! Does not know JSON, files or HTTP: formats live in `fieldwatch-wire`. Start at [`Device`].
 
+mod by_shelf;
 mod celsius;
 mod description;
 mod device;
@@ -21,11 +22,12 @@ mod rules;
 mod timestamp;
 mod tracking;
 
+pub use by_shelf::ByShelf;
 pub use celsius::{Celsius, TemperatureOutOfRange};
 pub use description::{Description, InvalidDescription, MAX_LABEL_CHARS, MAX_LABELS, MAX_NAME_CHARS};
 pub use device::{Device, Outcome, Presence};
 pub use device_id::{DeviceId, InvalidDeviceId, check_device_id, fnv1a_64};
-pub use device_numbers::{DeviceNumber, DeviceNumbers, SHELVES};
+pub use device_numbers::{DeviceNumber, DeviceNumbers, Ids, SHELVES};
 pub use event::{DeviceEvent, EventType, LocationChange, RecordedEvent, TemperatureChange};
 pub use great_circle::{MEAN_EARTH_RADIUS_KM, distance_km};
 pub use location::{InvalidLocation, Location};

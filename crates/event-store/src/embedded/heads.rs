@@ -1,6 +1,6 @@
 //! Where each device's chain of records begins, and at which version it is: 16 bytes a device.
 
-use fieldwatch_domain::{DeviceNumber, SHELVES};
+use fieldwatch_domain::{ByShelf, DeviceNumber, SHELVES};
 use parking_lot::Mutex;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -62,11 +62,12 @@ impl ShelfHeads {
         self.chunks.get(place / CHUNK).map_or_else(Head::default, |chunk| chunk[place % CHUNK])
     }
 
-    fn set(&mut self, place: usize, head: Head) {
+    /// The head of the device at a place, to be changed.
+    fn get_mut(&mut self, place: usize) -> &mut Head {
         while self.chunks.len() <= place / CHUNK {
             self.chunks.push(vec![Head::default(); CHUNK].into_boxed_slice());
         }
-        self.chunks[place / CHUNK][place % CHUNK] = head;
+        &mut self.chunks[place / CHUNK][place % CHUNK]
     }
 }
 
@@ -76,7 +77,29 @@ impl Heads {
     }
 
     pub(super) fn set(&self, device: DeviceNumber, head: Head) {
-        self.shelves[device.shelf()].lock().set(device.place(), head);
+        *self.shelves[device.shelf()].lock().get_mut(device.place()) = head;
+    }
+
+    /// The heads of many devices, in their order.
+    pub(super) fn get_all(&self, devices: &[DeviceNumber]) -> Vec<Head> {
+        let mut heads = vec![Head::default(); devices.len()];
+        ByShelf::of_devices(devices).for_each(|shelf, order| {
+            let shelf = self.shelves[shelf].lock();
+            for at in order.iter().map(|at| *at as usize) {
+                heads[at] = shelf.get(devices[at].place());
+            }
+        });
+        heads
+    }
+
+    /// Notes that an observation of each of these devices was stored.
+    pub(super) fn observe(&self, devices: &[DeviceNumber]) {
+        ByShelf::of_devices(devices).for_each(|shelf, order| {
+            let mut shelf = self.shelves[shelf].lock();
+            for at in order {
+                shelf.get_mut(devices[*at as usize].place()).packed |= 1;
+            }
+        });
     }
 }
 
