@@ -17,8 +17,10 @@ use fieldwatch_broker::Entries;
 use fieldwatch_device_state::CommandOutcome;
 use fieldwatch_domain::{Description, InvalidDescription};
 use fieldwatch_wire::ingest::BodyFormat;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,17 +111,49 @@ impl<T> Change<T> {
     }
 }
 
+/// The members of an object in their order, repeated ones too.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
+}
+
 impl Edit {
     fn of(body: &[u8]) -> Result<Self, Problem> {
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}")))?;
-        let Value::Object(members) = value else {
+        let not_json = |error| Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"));
+        if !serde_json::from_slice::<Value>(body).map_err(not_json)?.is_object() {
             return Err(Problem::invalid("invalid_description", vec![wrong("", "must be an object with name, labels, or both")]));
-        };
+        }
+        let Members(members) = serde_json::from_slice(body).map_err(not_json)?;
         let mut edit = Self::default();
         let mut errors = Vec::new();
-        for (member, value) in members {
-            match (member.as_str(), value) {
+        for (at, (member, value)) in members.iter().enumerate() {
+            if members[..at].iter().any(|(before, _)| before == member) {
+                errors.push(wrong(member.clone(), "is given more than once"));
+                continue;
+            }
+            match (member.as_str(), value.clone()) {
+                ("name", Value::String(name)) if !name.is_empty() && name.trim().is_empty() => {
+                    errors.push(wrong("name", "must not be blanks only"));
+                }
                 ("name", Value::Null) => edit.name = Change::Becomes(None),
                 ("name", Value::String(name)) => edit.name = Change::Becomes(Some(name)),
                 ("name", _) => errors.push(wrong("name", "must be text or null")),
@@ -128,7 +162,7 @@ impl Edit {
                     Ok(labels) => edit.labels = Change::Becomes(labels),
                     Err(_) => errors.push(wrong("labels", "must be an array of texts, or null")),
                 },
-                _ => errors.push(wrong(member, "is not known; known are name, labels")),
+                _ => errors.push(wrong(member.clone(), "is not known; known are name, labels")),
             }
         }
         if errors.is_empty() { Ok(edit) } else { Err(Problem::invalid("invalid_description", errors)) }
@@ -179,6 +213,8 @@ mod tests {
             (r#"{"name":5}"#.to_owned(), "name"),
             (format!(r#"{{"name":"{}"}}"#, "x".repeat(201)), "name"),
             (r#"{"name":""}"#.to_owned(), "name"),
+            (r#"{"name":"  "}"#.to_owned(), "name"),
+            (r#"{"name":"x","name":"y"}"#.to_owned(), "name"),
             (r#"{"labels":"north"}"#.to_owned(), "labels"),
             (r#"{"labels":["a","a"]}"#.to_owned(), "labels"),
             (format!(r#"{{"labels":["{}"]}}"#, "x".repeat(65)), "labels"),

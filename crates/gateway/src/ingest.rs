@@ -170,7 +170,12 @@ pub(crate) fn encoding_of(headers: &HeaderMap) -> Result<Option<String>, Problem
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        let code = ProblemCode::InvalidIdempotencyKey.as_str();
+        return Err(Problem::new(StatusCode::BAD_REQUEST, code, "Idempotency-Key is given more than once".to_owned()).closing());
+    }
     let key = IdempotencyKey::new(value.as_bytes());
     key.map(Some).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, ProblemCode::InvalidIdempotencyKey.as_str(), error.to_string()).closing()

@@ -89,7 +89,7 @@ impl Query {
 
     /// `types`.
     pub(crate) fn types<C: FromIterator<EventType>>(&mut self) -> C {
-        let types = self.read_many("types", |name| EventType::from_name(name).ok_or_else(|| "is not a type of event".into()));
+        let types = self.read_many("types", |name| EventType::from_name(name).ok_or_else(|| unknown_type(name)));
         types.into_iter().collect()
     }
 
@@ -185,6 +185,13 @@ fn decoded(text: &str) -> Option<String> {
 
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+/// Says which of several values is meant, and what is known.
+fn unknown_type(name: &str) -> String {
+    let told: String = name.chars().take(64).collect();
+    let known = EventType::ALL.map(EventType::name).join(", ");
+    format!("{told:?} is not a type of event; known are {known}")
 }
 
 #[cfg(test)]

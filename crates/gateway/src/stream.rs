@@ -50,9 +50,10 @@ fn stream_request(mut query: Query, headers: &HeaderMap) -> Result<StreamRequest
     });
     let bbox = query.bbox();
     query.zone();
-    // There are no alarms yet: with or without them a stream tells the same.
     query.read("alarms", |text| match text {
-        "true" | "false" => Ok(()),
+        "false" => Ok(()),
+        // Taken, it would promise a program that it is told of alarms, and of nothing else.
+        "true" => Err("cannot be true: this version has no alarms yet".to_owned()),
         _ => Err("must be true or false".to_owned()),
     });
     let since = query.single("since");
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn a_stream_is_of_all_events_from_now_on_unless_it_is_asked_for_otherwise() {
         assert_eq!(asked("", None).expect("nothing is wrong"), StreamRequest::default());
-        let request = asked("form=frames&types=DeviceIsBack&devices=a&devices=b&alarms=true&bbox=1,2,3,4&since=7", None);
+        let request = asked("form=frames&types=DeviceIsBack&devices=a&devices=b&alarms=false&bbox=1,2,3,4&since=7", None);
         let request = request.expect("nothing is wrong");
         assert_eq!((request.form, request.devices.len(), request.resume_after.as_deref()), (Form::Frames, 2, Some("7")));
         assert!(request.types.contains(&EventType::IsBack) && request.bbox.is_some());
@@ -121,6 +122,7 @@ mod tests {
             ("nonsense=1", "nonsense"),
             ("zone=x", "zone"),
             ("alarms=maybe", "alarms"),
+            ("alarms=true", "alarms"),
             ("devices=", "devices"),
             (many.as_str(), "devices"),
         ] {
