@@ -124,6 +124,15 @@ test("bodies beyond the limits", { timeout: 180_000 }, async (t) => {
       assert.ok(Date.now() - begun < 2_000, "a healthy request had to wait");
     }
   });
+  await t.test("heads that cannot be parsed are answered", async () => {
+    for (const [text, status] of [
+      ["nonsense\r\n\r\n", 400], ["GET /x y HTTP/1.1\r\nHost: x\r\n\r\n", 400],
+      [`GET / HTTP/1.1\r\nHost: x\r\n${"X: y\r\n".repeat(150)}\r\n`, 431], [`GET / HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(200_000)}\r\n\r\n`, 431],
+    ]) {
+      const answer = await rawExchange(server.port, (socket) => socket.write(text), { enough: hasStatus });
+      assert.equal(statusOf(answer), status, text.slice(0, 40));
+    }
+  });
   await t.test("malformed heads: 400 or the end of the connection", async () => {
     const heads = [
       "nonsense\r\n\r\n", "GET\r\n\r\n", "POST /event HTTP/9.9\r\n\r\n", "\0\0\0\0\r\n\r\n",

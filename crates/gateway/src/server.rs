@@ -116,7 +116,8 @@ where
         }
     });
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(MAX_HEAD_BYTES).pipeline_flush(true);
+    // Not `pipeline_flush`: with it hyper keeps its answer to a head that it cannot parse to itself, because bytes are left to read.
+    builder.max_buf_size(MAX_HEAD_BYTES);
     let mut served = pin!(builder.serve_connection(io, service));
     let result = tokio::select! {
         result = served.as_mut() => result,
