@@ -4,7 +4,7 @@
 //! batches of 1 000. A consumer takes what they send, as a shard does. Beside it, what the disk does at best: plain writes with
 //! `fdatasync`.
 
-use fieldwatch_broker::{EmbeddedQueue, EmbeddedQueueOptions, Entries, ReadingQueue};
+use fieldwatch_broker::{EmbeddedQueue, EmbeddedQueueOptions, Entries, Next, ReadingQueue};
 use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Timestamp};
 use fieldwatch_segment_log::SyncMode;
 use prometheus_client::{encoding::text::encode, registry::Registry};
@@ -157,7 +157,7 @@ fn consume(queue: &EmbeddedQueue) -> Result<thread::JoinHandle<u64>, Box<dyn Err
     Ok(thread::spawn(move || {
         runtime.block_on(async {
             let mut consumed = 0;
-            while let Ok(delivery) = consumer.next(4096).await {
+            while let Ok(Next::Delivery(delivery)) = consumer.next(4096).await {
                 consumed += delivery.entries.len() as u64;
                 consumer.stored(delivery.delivered);
             }

@@ -9,12 +9,13 @@ mod read;
 
 use fieldwatch_domain::{Timestamp, fnv1a_64};
 use fieldwatch_segment_log::{Log, LogOptions, LogReader, OpenError, SyncMode};
+use fieldwatch_wire::queued::EntryForm;
 use record::{Parked, Record, Requeued};
 use std::{
     collections::{HashMap, HashSet},
     error::Error,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// What the letters' segments say they are.
@@ -27,8 +28,10 @@ const SEGMENT_BYTES: u64 = 16 << 20;
 const MAX_REASON_CHARS: usize = 1_000;
 
 /// The parked entries of the embedded queue: a small log of its own. One process writes; others may read beside it.
+/// Cheap to clone.
+#[derive(Clone)]
 pub struct DeadLetters {
-    letters: Mutex<Letters>,
+    letters: Arc<Mutex<Letters>>,
 }
 
 struct Letters {
@@ -52,6 +55,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// The device's id, where the entry could be read that far.
     pub device_id: Option<String>,
+    /// In which form the body is.
+    pub form: EntryForm,
     /// The entry's body as it lay in the queue.
     pub body: Vec<u8>,
     /// When it was given to its device again.
@@ -76,7 +81,7 @@ impl DeadLetters {
         let reader = log.reader();
         let mut letters = Letters { log, parked: HashMap::new(), waiting: HashSet::new(), last_id: 0 };
         read::records(&reader, |record| letters.apply(&record))?;
-        Ok(Self { letters: Mutex::new(letters) })
+        Ok(Self { letters: Arc::new(Mutex::new(letters)) })
     }
 
     /// Reads the letters beside whoever writes them; none when there is no such folder yet. As many as [`Self::list`] gives.

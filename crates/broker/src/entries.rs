@@ -1,7 +1,7 @@
 //! What one request publishes.
 
 use fieldwatch_domain::{Description, Reading, fnv1a_64};
-use fieldwatch_wire::queued;
+use fieldwatch_wire::queued::{self, Request};
 
 /// Entries that become durable together.
 #[derive(Clone, Debug)]
@@ -35,7 +35,16 @@ impl Entries {
         self.len += 1;
     }
 
-    /// Adds an entry as it was read from a queue before: its body. For letters that are requeued.
+    /// Adds what was read from a queue before, for letters that are requeued.
+    pub fn request(&mut self, device_id: &str, request: &Request) {
+        match request {
+            Request::Record(reading) => self.record(device_id, reading),
+            Request::Describe(command, description) => self.describe(device_id, *command, description),
+            Request::Forget(command) => self.forget(device_id, *command),
+        }
+    }
+
+    /// Adds an entry as it was read from an embedded queue before: its body. For letters that are requeued.
     pub fn body(&mut self, device_id: &str, body: &[u8]) {
         let length = u16::try_from(body.len()).expect("a body that was queued before is shorter than 64 KiB");
         self.bytes.extend_from_slice(&partition(device_id, self.partitions).to_le_bytes());

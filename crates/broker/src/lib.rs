@@ -12,12 +12,16 @@ mod entries;
 
 mod dead_letters;
 
+mod letter_box;
+
 mod embedded;
 
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use embedded::{EmbeddedQueue, EmbeddedQueueOptions, OpenError};
 pub use entries::Entries;
-pub use fieldwatch_wire::queued::Checkpoint;
+pub use fieldwatch_wire::queued::{Checkpoint, EntryForm};
+pub use letter_box::{LetterBox, NewLetter, Parking};
 pub use queue::{
-    BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Metrics, PublishError, QueueHealth, ReadingQueue,
+    Acknowledge, BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Listener, Metrics, Next, PartitionReport,
+    PublishError, QueueHealth, ReadingQueue,
 };

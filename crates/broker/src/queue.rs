@@ -1,7 +1,7 @@
 //! What every queue promises.
 
 use crate::Entries;
-use fieldwatch_wire::queued::Checkpoint;
+use fieldwatch_wire::queued::{Checkpoint, EntryForm};
 use prometheus_client::metrics::histogram::Histogram;
 use std::{future::Future, ops::Range, pin::Pin, time::Duration};
 
@@ -20,7 +20,14 @@ pub trait ReadingQueue: Send + Sync + 'static {
     /// Cancel-safe in the sense that entries once handed over are published even if nobody waits for the answer.
     fn publish(&self, entries: Entries) -> BoxFuture<'_, Result<(), PublishError>>;
 
-    /// Takes over these partitions, from where the store says they have been decided (`decided` may name others too).
+    /// Whether other processes may consume the same partitions. Then who owns which changes while it runs, and consumers
+    /// tell of it ([`Next::Gained`], [`Next::Lost`]); otherwise this process owns all of them from the first moment.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Takes over these partitions, from where the store says they have been decided (`decided` may name others too). Of a
+    /// shared queue: stands by for them, and `decided` says nothing, since [`Consumer::begin`] does.
     fn consume(&self, partitions: &[u16], decided: &[Checkpoint]) -> Result<Box<dyn Consumer>, ConsumeError>;
 
     /// For each partition, how many readings and commands were accepted and not yet stored as decided.
@@ -32,25 +39,88 @@ pub trait ReadingQueue: Send + Sync + 'static {
     /// Whether it takes entries, and why not.
     fn health(&self) -> QueueHealth;
 
+    /// How each partition is, as far as this process knows; empty where there is nothing to tell beyond [`Self::depths`].
+    fn reports(&self) -> Vec<PartitionReport> {
+        Vec::new()
+    }
+
+    /// Says a few bytes to all processes that share the queue, this one too, as soon as it can; they may be lost. A queue
+    /// of one process says them to nobody.
+    fn tell(&self, message: Vec<u8>) {
+        drop(message);
+    }
+
+    /// From now on this hears what any process said by [`Self::tell`]. It must be quick and not block.
+    fn hear(&self, listener: Listener) {
+        drop(listener);
+    }
+
     /// Its metrics, to be registered by whoever serves them.
     fn metrics(&self) -> &Metrics;
 }
 
 /// The one owner of some partitions.
 pub trait Consumer: Send {
-    /// The next entries, at most `limit` (a message of several may exceed it), as soon as there is one.
-    /// Cancel-safe: entries that were not returned come with the next call.
-    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Delivery, ConsumeError>>;
+    /// The next entries, at most `limit` (a message of several may exceed it), as soon as there is one; or a change of who
+    /// owns what. Cancel-safe: what was not returned comes with the next call.
+    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Next, ConsumeError>>;
 
-    /// What was decided of a delivery is stored, its checkpoints with it: the queue may forget it.
+    /// What was decided of a delivery is stored, its checkpoints with it: the queue may forget it. What belongs to a
+    /// partition that was lost meanwhile is ignored.
     fn stored(&mut self, delivered: Delivered);
+
+    /// Begins to give the entries of a partition that was gained: those that `decided` does not know yet. Of a partition
+    /// that was lost meanwhile nothing comes.
+    fn begin(&mut self, partition: u16, decided: Option<&Checkpoint>) {
+        let _ = (partition, decided);
+    }
+
+    /// Gives a partition back, so that another process can own it: this one could not restore it, or is fenced off. It
+    /// stands by again after a while. What was delivered of it and not stored goes to its next owner. [`Next::Lost`] does
+    /// not come.
+    fn give_up(&mut self, partition: u16) {
+        let _ = partition;
+    }
+}
+
+/// What a consumer gives.
+#[derive(Debug)]
+pub enum Next {
+    /// Entries to be decided.
+    Delivery(Delivery),
+    /// This process owns the partition now. Its entries come after [`Consumer::begin`].
+    Gained(u16),
+    /// This process does not own the partition any more: what is known of its devices will soon be wrong.
+    Lost(u16),
+}
+
+/// Who hears what processes tell one another.
+pub type Listener = Box<dyn Fn(&[u8]) + Send + Sync>;
+
+/// How a partition of a shared queue is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartitionReport {
+    /// Its number.
+    pub partition: u16,
+    /// The process that owns it, by the name it has among its like; `None` while nobody is known to.
+    pub owner: Option<String>,
+    /// Whether that is this process.
+    pub is_ours: bool,
+    /// Messages that wait in the broker.
+    pub waiting: u64,
+    /// Messages delivered to this process and not yet acknowledged.
+    pub unacknowledged: u64,
+    /// Messages that came to this process more than once since it started.
+    pub redelivered: u64,
 }
 
 /// Entries of several partitions, in order within each.
 #[derive(Debug, Default)]
 pub struct Delivery {
-    /// The bodies of all entries ([`fieldwatch_wire::queued::read_request`]).
+    /// The bodies of all entries ([`fieldwatch_wire::queued::read_entry`]).
     pub bytes: Vec<u8>,
+    /// In which form they are.
+    pub form: EntryForm,
     /// Each entry.
     pub entries: Vec<DeliveredEntry>,
     /// How far the partitions are decided once all of these entries are; only partitions that have moved.
@@ -77,6 +147,19 @@ pub struct Delivered {
     pub counts: Vec<(u16, u32)>,
     /// The embedded queue: the address up to which everything was delivered.
     pub through: u64,
+    /// `RabbitMQ`: what is to be acknowledged.
+    pub acknowledge: Vec<Acknowledge>,
+}
+
+/// Everything of a partition up to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledge {
+    /// The partition.
+    pub partition: u16,
+    /// The channel that delivered it: tags of another channel mean other messages.
+    pub channel: u64,
+    /// The tag of the last message.
+    pub tag: u64,
 }
 
 /// How a queue is.
@@ -95,6 +178,9 @@ pub enum PublishError {
     /// Too many publishers wait already: try again soon.
     #[error("too many requests wait for the queue")]
     Busy,
+    /// The broker did not confirm in time. Nobody knows whether it has the entries: they may still take effect.
+    #[error("the broker did not confirm in time: {0}")]
+    Unconfirmed(String),
     /// The disk failed, and nobody knows whether the entries are durable; only a new start may help.
     #[error("the queue has stopped: {0}")]
     Stopped(String),

@@ -1,6 +1,6 @@
 //! The promises of the dead letters, against real files.
 
-use fieldwatch_broker::{DeadLetter, DeadLetters};
+use fieldwatch_broker::{DeadLetter, DeadLetters, EntryForm};
 use fieldwatch_domain::Timestamp;
 use fieldwatch_segment_log::SyncMode;
 use std::path::Path;
@@ -21,6 +21,7 @@ fn letter(id: u64, place: u64) -> DeadLetter {
         parked_at: at(1000 + place as i64),
         reason: "its device \"failed\"".into(),
         device_id: Some("AL-0012".into()),
+        form: EntryForm::Packed,
         body: vec![0, 1, 254, place as u8],
         requeued_at: None,
     }

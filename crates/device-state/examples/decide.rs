@@ -7,7 +7,7 @@ use fieldwatch_broker::{
     BoxFuture, Checkpoint, ConsumeError, Consumer, DeadLetterError, Delivered, DeliveredEntry, Delivery, Entries, PublishError,
     QueueHealth, ReadingQueue,
 };
-use fieldwatch_device_state::{DeviceStates, Parking, StateOptions};
+use fieldwatch_device_state::{DeviceStates, StateOptions};
 use fieldwatch_domain::{Celsius, DeviceNumber, Location, Reading, ReadingId, Rules, Timestamp};
 use fieldwatch_event_store::{
     AppendError, Batch, DeviceState, EventStore, EventsPage, HistoryPage, ReadError, RecoverError, Recovered, Recovery,
@@ -115,7 +115,7 @@ struct OneShardConsumer {
 }
 
 impl Consumer for OneShardConsumer {
-    fn next(&mut self, _limit: usize) -> BoxFuture<'_, Result<Delivery, ConsumeError>> {
+    fn next(&mut self, _limit: usize) -> BoxFuture<'_, Result<Next, ConsumeError>> {
         Box::pin(async {
             let bytes = self.deliveries.recv().await.ok_or(ConsumeError::Closed)?;
             let mut delivery = Delivery { bytes, ..Delivery::default() };
@@ -127,7 +127,7 @@ impl Consumer for OneShardConsumer {
                 delivery.entries.push(DeliveredEntry { body, partition, place: at as u64 });
             }
             delivery.delivered.through = delivery.entries.len() as u64;
-            Ok(delivery)
+            Ok(Next::Delivery(delivery))
         })
     }
     fn stored(&mut self, delivered: Delivered) {
@@ -138,8 +138,8 @@ impl Consumer for OneShardConsumer {
 struct ParksNothing;
 
 impl Parking for ParksNothing {
-    fn park(&self, _: u64, _: Timestamp, reason: &str, _: Option<&str>, _: &[u8]) -> Result<(), DeadLetterError> {
-        panic!("nothing of this is to be parked: {reason}");
+    fn park<'a>(&'a self, letter: NewLetter<'a>) -> BoxFuture<'a, Result<(), DeadLetterError>> {
+        panic!("nothing of this is to be parked: {}", letter.reason);
     }
 }
 

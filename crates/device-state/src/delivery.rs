@@ -8,7 +8,8 @@ use crate::{CommandOutcome, ReadingLabel, ReadingResult, Shard, backoff::Backoff
 use fieldwatch_broker::Delivery;
 use fieldwatch_domain::{DeviceNumber, Presence};
 use fieldwatch_event_store::Batch;
-use fieldwatch_wire::queued::{Request, read_request};
+use fieldwatch_wire::queued::{Request, read_entry};
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::error;
 
@@ -46,20 +47,21 @@ impl Shard {
 
     /// Reads the entries. What cannot be read is parked at once.
     async fn read(&mut self, delivery: &Delivery, turns: &mut Vec<Turn>) -> Result<(), End> {
-        let mut ids = Vec::with_capacity(delivery.entries.len());
+        let mut ids: Vec<Cow<'_, str>> = Vec::with_capacity(delivery.entries.len());
         for (at, entry) in delivery.entries.iter().enumerate() {
             let body = delivery.bytes.get(entry.body.clone()).unwrap_or_default();
-            match read_request(body) {
+            match read_entry(delivery.form, body) {
                 Ok((id, request)) => {
                     ids.push(id);
                     turns.push(Turn { device: DeviceNumber::from_u32(0), request: Some(request), entry: at as u32 });
                 }
                 Err(damaged) => {
-                    self.park(entry, body, &format!("the entry cannot be read: {damaged}"), None).await?;
+                    self.park(entry, (delivery.form, body), &format!("the entry cannot be read: {damaged}"), None).await?;
                     self.count(ReadingResult::parked, 1);
                 }
             }
         }
+        let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
         let mut astray = false;
         for (turn, device) in turns.iter_mut().zip(self.numbers.numbers(&ids)) {
             turn.device = device;
@@ -74,7 +76,7 @@ impl Shard {
             let entry = &delivery.entries[turn.entry as usize];
             if !self.belongs(turn.device, entry.partition) {
                 let body = delivery.bytes.get(entry.body.clone()).unwrap_or_default();
-                self.park(entry, body, "the device does not belong to this partition", Some(id)).await?;
+                self.park(entry, (delivery.form, body), "the device does not belong to this partition", Some(id)).await?;
                 self.count(ReadingResult::parked, 1);
             }
         }
@@ -99,11 +101,12 @@ impl Shard {
         }
     }
 
-    async fn decide_and_store(&mut self, delivery: &Delivery, turns: &mut [Turn]) -> Result<(), End> {
+    async fn decide_and_store(&mut self, delivery: &Delivery, turns: &mut Vec<Turn>) -> Result<(), End> {
         let mut backoff = Backoff::default();
+        let mut checkpoints = delivery.checkpoints.clone();
         loop {
             let mut decided = self.decide(delivery, turns).await?;
-            let batch = Batch { entries: std::mem::take(&mut decided.entries), checkpoints: delivery.checkpoints.clone() };
+            let batch = Batch { entries: std::mem::take(&mut decided.entries), checkpoints: checkpoints.clone() };
             if batch.entries.is_empty() && batch.checkpoints.is_empty() {
                 self.announce(&decided.outcomes);
                 return Ok(());
@@ -114,12 +117,18 @@ impl Shard {
                     let outcomes = std::mem::take(&mut decided.outcomes);
                     self.take_over(decided, &stored.entries);
                     self.announce(&outcomes);
+                    self.decided.extend(checkpoints.into_iter().map(|decided| (decided.partition, decided)));
                     return Ok(());
                 }
-                // Nothing has changed yet, so the delivery is simply decided again.
+                // Nothing has changed yet, so the delivery is simply decided again; without what is not ours any more.
                 Err(refusal) => {
                     decided.discard(&mut self.cells);
-                    self.refused(refusal, decided.devices().collect(), &mut backoff).await?;
+                    let mut devices: Vec<DeviceNumber> = decided.devices().collect();
+                    // What left no entry has a checkpoint all the same.
+                    devices.extend(turns.iter().map(|turn| turn.device));
+                    let lost = self.refused(refusal, devices, &mut backoff).await?;
+                    turns.retain(|turn| !lost.contains(&delivery.entries[turn.entry as usize].partition));
+                    checkpoints.retain(|checkpoint| !lost.contains(&checkpoint.partition));
                 }
             }
         }
@@ -146,7 +155,7 @@ impl Shard {
                 let entry = &delivery.entries[turn.entry as usize];
                 let id = self.numbers.id(device);
                 let body = delivery.bytes.get(entry.body.clone()).unwrap_or_default();
-                self.park(entry, body, "the device failed on it three times", Some(id.as_str())).await?;
+                self.park(entry, (delivery.form, body), "the device failed on it three times", Some(id.as_str())).await?;
                 match request {
                     Some(Request::Describe(command, _) | Request::Forget(command)) => {
                         self.commands.answer(command, CommandOutcome::Parked);

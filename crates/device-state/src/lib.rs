@@ -20,6 +20,10 @@ mod turn;
 
 mod storing;
 
+mod restored;
+
+mod ownership;
+
 mod restoring;
 
 mod timers;
@@ -36,15 +40,12 @@ mod backoff;
 
 mod commands;
 
-mod parking;
-
 mod visible;
 
 mod metrics;
 
 pub use commands::{CommandOutcome, Commands};
 pub use metrics::{Metrics, ReadingLabel, ReadingResult};
-pub use parking::Parking;
 pub use running::Running;
 pub use shard::Shard;
 pub use states::{DeviceStates, StartError, StateOptions, WallClock};

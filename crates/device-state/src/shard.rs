@@ -6,11 +6,15 @@ use crate::storing::End;
 use crate::ticks::{self, Ticks};
 use crate::timers::Timers;
 use crate::visible::Visible;
-use crate::{Commands, Metrics, Parking, StateOptions};
-use fieldwatch_broker::{ConsumeError, Consumer};
+use crate::{Commands, Metrics, StateOptions};
+use fieldwatch_broker::{ConsumeError, Consumer, Next, Parking};
 use fieldwatch_domain::{DeviceNumber, DeviceNumbers, SHELVES};
-use fieldwatch_event_store::EventStore;
-use std::{sync::Arc, time::Duration};
+use fieldwatch_event_store::{Checkpoint, EventStore};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -30,8 +34,12 @@ const ASK_FOR_SNAPSHOT: Duration = Duration::from_secs(1);
 pub struct Shard {
     pub(crate) index: usize,
     pub(crate) partitions: u16,
+    /// The partitions that it owns now; those of its share that other processes own come and go.
+    pub(crate) owned: BTreeSet<u16>,
     /// The shelves whose devices it owns.
     pub(crate) shelves: Vec<usize>,
+    /// How far each partition is decided, as far as this shard has stored it or was told at the start.
+    pub(crate) decided: BTreeMap<u16, Checkpoint>,
     pub(crate) cells: Cells,
     pub(crate) timers: Timers,
     pub(crate) ticks: Ticks,
@@ -120,7 +128,12 @@ impl Shard {
             biased;
             () = stopping(&mut self.stop) => Err(End::Stopped),
             delivery = self.consumer.next(MOST_ENTRIES) => match delivery {
-                Ok(delivery) => self.deliver(delivery).await,
+                Ok(Next::Delivery(delivery)) => self.deliver(delivery).await,
+                Ok(Next::Gained(partition)) => self.gain(partition).await,
+                Ok(Next::Lost(partition)) => {
+                    self.lose(partition);
+                    Ok(())
+                }
                 Err(ConsumeError::Closed) => Err(End::Closed),
                 Err(ConsumeError::Failed(why)) => Err(End::Trouble(format!("the queue cannot be read: {why}"))),
             },

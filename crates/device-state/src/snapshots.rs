@@ -27,7 +27,12 @@ impl Shard {
         match self.save(shelf).await? {
             Ok(()) => Ok(()),
             Err(AppendError::Stopped(why)) => Err(End::Trouble(format!("the store has stopped: {why}"))),
-            Err(refusal @ (AppendError::Unavailable(_) | AppendError::VersionConflict { .. })) => {
+            Err(
+                refusal @ (AppendError::Unavailable(_)
+                | AppendError::Unknown(_)
+                | AppendError::VersionConflict { .. }
+                | AppendError::Fenced { .. }),
+            ) => {
                 warn!(shard = self.index, shelf, %refusal, "a snapshot was not saved");
                 self.no_snapshot_before = Instant::now() + PAUSE_AFTER_FAILURE;
                 Ok(())

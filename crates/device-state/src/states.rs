@@ -1,16 +1,17 @@
 //! All devices of this process, before they run.
 
-use crate::cells::{Cells, Shelf};
+use crate::cells::Cells;
+use crate::restored::RestoredShelf;
 use crate::shard::partition_of;
 use crate::ticks::Ticks;
-use crate::timers::{Timers, may_go_silent};
+use crate::timers::Timers;
 use crate::visible::Visible;
-use crate::{Commands, Metrics, Parking, Running, Shard};
-use fieldwatch_broker::{DeadLetters, ReadingQueue};
-use fieldwatch_domain::{DeviceNumber, DeviceNumbers, Rules, SHELVES, Timestamp};
-use fieldwatch_event_store::{Checkpoint, Entry, EventStore, Recovered};
+use crate::{Commands, Metrics, Running, Shard};
+use fieldwatch_broker::{Parking, ReadingQueue};
+use fieldwatch_domain::{DeviceNumbers, Rules, SHELVES, Timestamp};
+use fieldwatch_event_store::{Checkpoint, EventStore, Recovered};
 use parking_lot::Mutex;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -43,13 +44,6 @@ pub struct DeviceStates {
     shelves: Box<[Mutex<RestoredShelf>]>,
 }
 
-#[derive(Default)]
-struct RestoredShelf {
-    shelf: Shelf,
-    /// Something was stored since its last snapshot.
-    unsaved: bool,
-}
-
 /// Why devices could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -72,24 +66,11 @@ impl DeviceStates {
 
     /// Takes what the store's recovery came across; may be called by several threads for different shelves.
     pub fn recovered(&self, recovered: &Recovered<'_>) {
-        match recovered {
-            Recovered::Device(device, state) => {
-                let mut restored = self.shelves[device.shelf()].lock();
-                restored.shelf.cell(device.place()).put(Box::new(state.clone()));
-            }
-            Recovered::Entry(entry) => {
-                let device = entry.device();
-                let mut restored = self.shelves[device.shelf()].lock();
-                restored.unsaved = true;
-                let cell = restored.shelf.cell(device.place());
-                cell.state_mut().apply(entry);
-                match entry {
-                    // What follows may change it, so its state is kept until recovery is over.
-                    Entry::Passivated(_) => cell.passivate_later(),
-                    Entry::Event(_) | Entry::Late(_) | Entry::Observation(_) => {}
-                }
-            }
-        }
+        let shelf = match recovered {
+            Recovered::Device(device, _) => device.shelf(),
+            Recovered::Entry(entry) => entry.device().shelf(),
+        };
+        self.shelves[shelf].lock().take(recovered);
     }
 
     /// Starts the shards, each on a thread of its own. `decided` is what the store's recovery gave.
@@ -101,11 +82,10 @@ impl DeviceStates {
         self,
         store: Arc<dyn EventStore>,
         queue: &Arc<dyn ReadingQueue>,
-        dead_letters: Arc<DeadLetters>,
+        parking: &Arc<dyn Parking>,
         decided: &[Checkpoint],
     ) -> Result<Running, StartError> {
-        let parking: Arc<dyn Parking> = dead_letters;
-        let (running, shards) = self.into_shards(&store, queue, &parking, decided)?;
+        let (running, shards) = self.into_shards(&store, queue, parking, decided)?;
         for shard in shards {
             // When one cannot be started, `running` is dropped, and those that run already end.
             running.spawn(shard)?;
@@ -140,7 +120,9 @@ impl DeviceStates {
             let mut shard = Shard {
                 index,
                 partitions,
-                shelves: (0..SHELVES).filter(|shelf| owned.contains(&partition_of(*shelf, partitions))).collect(),
+                shelves: Vec::new(),
+                owned: if queue.is_shared() { BTreeSet::new() } else { owned.iter().copied().collect() },
+                decided: decided.iter().map(|decided| (decided.partition, decided.clone())).collect(),
                 cells: Cells::default(),
                 timers: Timers::new(&self.options),
                 ticks,
@@ -162,32 +144,13 @@ impl DeviceStates {
                 stop: stop.clone(),
                 ended: Some(ended.clone()),
             };
-            for shelf in shard.shelves.clone() {
+            shard.owned_changed();
+            // With a store of its own a process knows the devices of all partitions, whoever consumes them.
+            for shelf in (0..SHELVES).filter(|shelf| owned.contains(&partition_of(*shelf, partitions))) {
                 shard.move_in(shelf, std::mem::take(&mut *self.shelves[shelf].lock()));
             }
             shards.push(shard);
         }
         Ok((Running::new(commands, metrics, visible, ask_to_stop, all_ended), shards))
-    }
-}
-
-impl Shard {
-    /// Takes over a restored shelf. The time of each device's silence begins now.
-    fn move_in(&mut self, number: usize, restored: RestoredShelf) {
-        let RestoredShelf { mut shelf, unsaved } = restored;
-        self.unsaved[number] = unsaved;
-        for (place, cell) in shelf.iter_mut() {
-            let device = DeviceNumber::at(number, place);
-            let may_go_silent = cell.state().is_some_and(may_go_silent);
-            if cell.is_passivated() {
-                cell.passivate();
-            } else if cell.is_known() {
-                self.visible.set_active(device, true);
-            } else {
-                continue;
-            }
-            self.timers.arm_again(device, cell, 0, may_go_silent);
-        }
-        self.cells.put(number, shelf);
     }
 }

@@ -1,7 +1,8 @@
 //! What a shard does when the store or the dead letters refuse: wait, load again, or stand down.
 
-use crate::{Shard, backoff::Backoff, shard::stopping};
-use fieldwatch_broker::DeliveredEntry;
+use crate::shard::{partition_of, stopping};
+use crate::{Shard, backoff::Backoff};
+use fieldwatch_broker::{DeliveredEntry, EntryForm, NewLetter};
 use fieldwatch_domain::DeviceNumber;
 use fieldwatch_event_store::AppendError;
 use tracing::{error, warn};
@@ -18,7 +19,8 @@ pub(crate) enum End {
 }
 
 impl Shard {
-    /// Takes in that a batch was not stored: waits until it may be tried again, or loads what another owner has written.
+    /// Takes in that a batch was not stored: waits until it may be tried again, loads what another owner has written, or
+    /// stands by for the partitions that are not this process's any more, which it gives: nothing of theirs may be tried again.
     ///
     /// # Errors
     /// When there is no sense in trying again: asked to stop, stopped for good, or the second conflict in a row.
@@ -27,12 +29,34 @@ impl Shard {
         refusal: AppendError,
         devices: Vec<DeviceNumber>,
         backoff: &mut Backoff,
-    ) -> Result<(), End> {
+    ) -> Result<Vec<u16>, End> {
+        let shared = self.store.shared().is_some();
         match refusal {
-            AppendError::Unavailable(why) => self.pause(backoff, "the store cannot take anything now", &why).await,
-            AppendError::VersionConflict { device, expected, actual } => self.conflict(device, expected, actual, devices).await,
-            AppendError::Stopped(why) => Err(End::Trouble(format!("the store has stopped: {why}"))),
+            AppendError::Unavailable(why) => self.pause(backoff, "the store cannot take anything now", &why).await?,
+            AppendError::Fenced { partition } => {
+                self.stand_by(partition, "another process has taken it over");
+                return Ok(vec![partition]);
+            }
+            AppendError::VersionConflict { device, expected, actual } if shared => {
+                let partition = partition_of(device.shelf(), self.partitions);
+                self.stand_by(partition, &format!("a device is at version {actual} in the store, not {expected}"));
+                return Ok(vec![partition]);
+            }
+            AppendError::VersionConflict { device, expected, actual } => {
+                self.conflict(device, expected, actual, devices).await?;
+            }
+            AppendError::Unknown(why) => {
+                let mut partitions: Vec<u16> = devices.iter().map(|device| partition_of(device.shelf(), self.partitions)).collect();
+                partitions.sort_unstable();
+                partitions.dedup();
+                for partition in &partitions {
+                    self.stand_by(*partition, &format!("nobody knows whether the store has taken a batch: {why}"));
+                }
+                return Ok(partitions);
+            }
+            AppendError::Stopped(why) => return Err(End::Trouble(format!("the store has stopped: {why}"))),
         }
+        Ok(Vec::new())
     }
 
     /// Takes in that another owner has written: drops what is known of these devices and loads it again.
@@ -90,15 +114,16 @@ impl Shard {
     pub(crate) async fn park(
         &mut self,
         entry: &DeliveredEntry,
-        body: &[u8],
+        (form, body): (EntryForm, &[u8]),
         reason: &str,
         device_id: Option<&str>,
     ) -> Result<(), End> {
         error!(shard = self.index, place = entry.place, reason, device = device_id, "an entry is parked in the dead letters");
         let mut backoff = Backoff::default();
         loop {
-            let now = (self.options.clock)();
-            match self.parking.park(entry.place, now, reason, device_id, body) {
+            let parked_at = (self.options.clock)();
+            let letter = NewLetter { place: entry.place, partition: entry.partition, parked_at, reason, device_id, form, body };
+            match self.parking.park(letter).await {
                 Ok(()) => return Ok(()),
                 Err(refusal) => self.pause(&mut backoff, "an entry cannot be parked", &refusal.to_string()).await?,
             }

@@ -1,5 +1,6 @@
 //! Silence and passivation: what happens to a device when nothing is received from it.
 
+use crate::backoff::Backoff;
 use crate::cells::Cell;
 use crate::storing::End;
 use crate::turn::recorded_without_reading;
@@ -66,6 +67,13 @@ impl Timers {
     /// The tick at which the next device is to be looked at.
     pub(crate) fn next_due(&self) -> Option<u32> {
         self.wheel.as_ref().and_then(Wheel::next_due)
+    }
+
+    /// Forgets the devices that are not to be kept.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(DeviceNumber) -> bool) {
+        if let Some(wheel) = &mut self.wheel {
+            wheel.retain(keep);
+        }
     }
 
     fn take_due(&mut self, now: u32, due: &mut Vec<DeviceNumber>) {
@@ -183,11 +191,10 @@ impl Shard {
                         debug!(shard = self.index, why, "silence and passivation wait for the store");
                         Ok(())
                     }
-                    AppendError::VersionConflict { device, expected, actual } => {
+                    refusal => {
                         let devices = due.iter().map(|due| due.device).collect();
-                        self.conflict(device, expected, actual, devices).await
+                        self.refused(refusal, devices, &mut Backoff::default()).await.map(drop)
                     }
-                    AppendError::Stopped(why) => Err(End::Trouble(format!("the store has stopped: {why}"))),
                 }
             }
         }

@@ -51,6 +51,14 @@ impl Visible {
         }
     }
 
+    /// Notes that no device of a shelf is active any more.
+    pub(crate) fn clear(&self, shelf: usize) {
+        let mut bits = self.shelves[shelf].lock();
+        let active: u64 = bits.iter().map(|word| u64::from(word.count_ones())).sum();
+        *bits = Vec::new();
+        self.active.fetch_sub(active, Ordering::Relaxed);
+    }
+
     /// How many devices are active.
     pub(crate) fn active(&self) -> u64 {
         self.active.load(Ordering::Relaxed)

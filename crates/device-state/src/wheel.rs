@@ -60,6 +60,15 @@ impl Wheel {
         }
     }
 
+    /// Forgets the devices that are not to be kept.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(DeviceNumber) -> bool) {
+        for bucket in &mut self.buckets {
+            let before = bucket.len();
+            bucket.retain(|device| keep(*device));
+            self.len -= before - bucket.len();
+        }
+    }
+
     /// The tick at which the next device is due.
     pub(crate) fn next_due(&self) -> Option<u32> {
         if self.len == 0 {

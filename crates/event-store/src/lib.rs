@@ -23,5 +23,5 @@ pub use fieldwatch_wire::queued::Checkpoint;
 pub use state::DeviceState;
 pub use store::{
     AppendError, BoxFuture, EventLabel, EventStore, EventsPage, HistoryEntry, HistoryPage, Metrics, ReadError, RecoverError,
-    Recovered, Recovery, ShelfSnapshot, StoreHealth, Subscriber,
+    Recovered, Recovery, SharedStore, ShelfSnapshot, StoreHealth, Subscriber,
 };

@@ -68,6 +68,28 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// Its metrics, to be registered by whoever serves them.
     fn metrics(&self) -> &Metrics;
+
+    /// What a store of several processes can do besides; `None` where one process is alone.
+    fn shared(&self) -> Option<&dyn SharedStore> {
+        None
+    }
+}
+
+/// A store that several processes write, each for the partitions of the queue that it owns.
+pub trait SharedStore: Send + Sync {
+    /// Takes a partition of the queue over, and with it the devices of these shelves, from whatever process wrote for them
+    /// before: from now on that one's appends fail with [`AppendError::Fenced`], whatever is in them. Then visits the
+    /// devices of these shelves and what happened since, as [`EventStore::recover`] does for all, and gives the partition's
+    /// checkpoint, if it has one. May be called again and again, also for what this process has already.
+    fn take_over<'a>(
+        &'a self,
+        partition: u16,
+        shelves: &'a [usize],
+        visit: &'a (dyn Fn(Recovered<'_>) + Sync),
+    ) -> BoxFuture<'a, Result<Option<Checkpoint>, RecoverError>>;
+
+    /// This process does not write for the partition any more; another may have taken it over already.
+    fn let_go(&self, partition: u16);
 }
 
 /// What recovery comes across. First a shelf's devices from its snapshot, then the entries since.
@@ -150,9 +172,20 @@ pub enum AppendError {
         /// The version that is stored.
         actual: u64,
     },
+    /// Another process has taken over the partition that the batch belongs to, or the store cannot say whether an earlier
+    /// append of it was stored: drop what is known of its devices and stand down. Nothing of this batch was stored.
+    #[error("partition {partition} is not written by this process any more")]
+    Fenced {
+        /// The partition of the queue.
+        partition: u16,
+    },
     /// No space left, or the store does not answer: try again later. Nothing was stored.
     #[error("the store cannot take anything now: {0}")]
     Unavailable(String),
+    /// The store did not answer in time, and nobody knows whether the batch is stored. Only [`SharedStore::take_over`] finds
+    /// out; the same batch again may meet a [`AppendError::VersionConflict`] with itself.
+    #[error("nobody knows whether the store has taken the batch: {0}")]
+    Unknown(String),
     /// The store has stopped for good; only a new start may help.
     #[error("the store has stopped: {0}")]
     Stopped(String),

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use fieldwatch_broker::{DeadLetter, DeadLetterError, Entries};
-use fieldwatch_wire::queued::{Request, read_request};
+use fieldwatch_wire::queued::{Request, read_entry};
 use fieldwatch_wire::text::{write_celsius, write_integer, write_json_string, write_location, write_timestamp};
 use std::sync::Arc;
 
@@ -22,8 +22,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Respon
     let after = query.read("cursor", |text| text.parse::<u64>().map_err(|_| "is not a cursor of this list".to_owned()));
     query.finish()?;
     let _turn = app.intake.work.walk().await?;
-    let there = Arc::clone(&app);
-    let listing = blocking(move || there.parts.dead_letters.list()).await?;
+    let listing = app.parts.dead_letters.list().await.map_err(failed)?;
     let mut letters = listing.iter().filter(|letter| after.is_none_or(|after| letter.id > after)).peekable();
     let mut body = String::from("{\"deadLetters\":[");
     let mut last = 0;
@@ -54,8 +53,7 @@ pub(crate) async fn requeue_one(State(app): State<Arc<App>>, Path(id): Path<Stri
     let unknown = || Problem::not_found("dead_letter_not_found", "no dead letter has this id");
     let id: u64 = id.parse().map_err(|_| unknown())?;
     let _turn = app.intake.work.walk().await?;
-    let there = Arc::clone(&app);
-    let letters = blocking(move || there.parts.dead_letters.list()).await?;
+    let letters = app.parts.dead_letters.list().await.map_err(failed)?;
     let letter = letters.into_iter().find(|letter| letter.id == id).ok_or_else(unknown)?;
     if letter.requeued_at.is_some() {
         return Err(conflict("dead_letter_requeued", "it was given to its device again already"));
@@ -70,8 +68,7 @@ pub(crate) async fn requeue_one(State(app): State<Arc<App>>, Path(id): Path<Stri
 /// `POST /api/v1/dead-letters/requeue`: all that wait.
 pub(crate) async fn requeue_all(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let _turn = app.intake.work.walk().await?;
-    let there = Arc::clone(&app);
-    let letters = blocking(move || there.parts.dead_letters.list()).await?;
+    let letters = app.parts.dead_letters.list().await.map_err(failed)?;
     let waiting = letters.into_iter().filter(|letter| letter.requeued_at.is_none());
     let (mut readable, unreadable): (Vec<_>, Vec<_>) = waiting.partition(|letter| letter.device_id.is_some());
     let mut requeued = 0;
@@ -88,35 +85,21 @@ async fn requeue(app: &Arc<App>, letters: Vec<DeadLetter>) -> Result<usize, Prob
     let mut entries = Entries::new(app.parts.queue.partitions());
     let mut ids = Vec::with_capacity(letters.len());
     for letter in &letters {
-        if let Some(device_id) = &letter.device_id {
-            entries.body(device_id, &letter.body);
+        if let Ok((device_id, request)) = read_entry(letter.form, &letter.body) {
+            entries.request(&device_id, &request);
             ids.push(letter.id);
         }
     }
     app.intake.publish(entries).await?;
-    let there = Arc::clone(app);
     let count = ids.len();
-    blocking(move || {
-        let now = (there.parts.clock)();
-        ids.into_iter().try_for_each(|id| there.parts.dead_letters.requeued(id, now))
-    })
-    .await?;
+    app.parts.dead_letters.requeued(ids, (app.parts.clock)()).await.map_err(failed)?;
     Ok(count)
 }
 
-/// Letters are files: reading and syncing them blocks.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, DeadLetterError> + Send + 'static) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the dead letters failed");
-            Err(Problem::unavailable("dead_letters_unavailable", "the dead letters cannot be read or written now", 10))
-        }
-        Err(error) => {
-            tracing::error!(%error, "working on the dead letters panicked");
-            Err(Problem::internal())
-        }
-    }
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
+fn failed(error: DeadLetterError) -> Problem {
+    tracing::error!(%error, "the dead letters failed");
+    Problem::unavailable("dead_letters_unavailable", "the dead letters cannot be read or written now", 10)
 }
 
 fn conflict(code: &'static str, detail: &str) -> Problem {
@@ -159,7 +142,7 @@ fn write_letter(out: &mut String, letter: &DeadLetter) {
 
 /// What the letter asks for, as far as it can be read.
 fn write_content(out: &mut String, letter: &DeadLetter) {
-    match read_request(&letter.body) {
+    match read_entry(letter.form, &letter.body) {
         Ok((_, Request::Record(reading))) => {
             out.push_str(",\"kind\":\"reading\",\"reading\":{\"temperature\":");
             write_celsius(out, reading.temperature);
@@ -209,6 +192,7 @@ mod tests {
             parked_at: Timestamp::EPOCH,
             reason: "it \"failed\"".into(),
             device_id: Some("a".into()),
+            form: EntryForm::Packed,
             body: entries.bytes()[ENTRY_HEADER..].to_vec(),
             requeued_at: None,
         };

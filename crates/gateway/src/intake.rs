@@ -49,6 +49,7 @@ impl Intake {
             Ok(Err(error)) => Err(match &error {
                 PublishError::Busy => Problem::unavailable("queue_busy", error.to_string(), 1),
                 PublishError::Full(_) => Problem::unavailable("queue_full", error.to_string(), 10),
+                PublishError::Unconfirmed(_) => Problem::unavailable("queue_unconfirmed", error.to_string(), 2),
                 PublishError::Stopped(_) => Problem::unavailable("queue_stopped", error.to_string(), 30),
             }),
             Err(_) => Err(Problem::unavailable(

@@ -1,6 +1,6 @@
 //! What the gateway is made of.
 
-use fieldwatch_broker::{DeadLetters, ReadingQueue};
+use fieldwatch_broker::{LetterBox, ReadingQueue};
 use fieldwatch_device_state::{Running, WallClock};
 use fieldwatch_directory::Directory;
 use fieldwatch_domain::DeviceNumbers;
@@ -19,7 +19,7 @@ pub struct Parts {
     /// Where readings and commands are published.
     pub queue: Arc<dyn ReadingQueue>,
     /// The letters that were parked.
-    pub dead_letters: Arc<DeadLetters>,
+    pub dead_letters: Arc<dyn LetterBox>,
     /// Where histories are read.
     pub store: Arc<dyn EventStore>,
     /// Where devices are.

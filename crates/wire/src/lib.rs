@@ -8,6 +8,7 @@ pub mod event_json;
 pub mod ingest;
 pub mod original;
 pub mod queued;
+pub mod queued_line;
 pub mod stored;
 pub mod text;
 

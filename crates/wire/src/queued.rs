@@ -7,6 +7,7 @@ use crate::damaged::Damaged;
 use crate::packed::{MOST, Packed, Unpacking};
 use fieldwatch_domain::{Celsius, Description, InvalidDescription, Location, Reading, ReadingId, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Version of the queue's entries: the first byte of each frame.
 pub const QUEUE_FORMAT: u8 = 1;
@@ -95,6 +96,27 @@ impl<'a> StoredReadingId<'a> {
             Self::Number(number) => Ok(ReadingId::given(number)),
             Self::Text(text) => ReadingId::new(text).map_err(|_| Damaged("reading id")),
         }
+    }
+}
+
+/// In which form entries come from a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EntryForm {
+    /// Packed, as the embedded queue keeps them ([`read_request`]).
+    #[default]
+    Packed,
+    /// A line of text, as they travel through a broker ([`crate::queued_line`]).
+    Line,
+}
+
+/// Reads an entry of either form: whose it is, and what is asked.
+///
+/// # Errors
+/// When the bytes are not an entry of this form.
+pub fn read_entry(form: EntryForm, body: &[u8]) -> Result<(Cow<'_, str>, Request), Damaged> {
+    match form {
+        EntryForm::Packed => read_request(body).map(|(id, request)| (Cow::Borrowed(id), request)),
+        EntryForm::Line => crate::queued_line::read_line(body),
     }
 }
 

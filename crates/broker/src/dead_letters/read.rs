@@ -6,6 +6,7 @@ use super::{
 };
 use fieldwatch_domain::Timestamp;
 use fieldwatch_segment_log::LogReader;
+use fieldwatch_wire::queued::EntryForm;
 use std::collections::{HashMap, VecDeque};
 
 /// How many waiting letters are listed: the oldest. Once they are requeued, those after them are.
@@ -65,6 +66,7 @@ fn letter(parked: Parked, requeued_at: Option<i64>) -> DeadLetter {
         parked_at: Timestamp::from_unix_ms(parked.at),
         reason: parked.reason,
         device_id: parked.device_id,
+        form: EntryForm::Packed,
         body: parked.body,
         requeued_at: requeued_at.map(Timestamp::from_unix_ms),
     }

@@ -6,7 +6,7 @@ use super::{
     frame::{Counts, Unreadable, Walk},
     progress,
 };
-use crate::{Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, queue::BoxFuture};
+use crate::{Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Next, queue::BoxFuture};
 use fieldwatch_segment_log::{FrameCursor, LogId, ReadError};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -132,13 +132,13 @@ impl EmbeddedConsumer {
 }
 
 impl Consumer for EmbeddedConsumer {
-    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Delivery, ConsumeError>> {
+    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Next, ConsumeError>> {
         Box::pin(async move {
             loop {
                 // Before the look, so that what is committed during it is not waited for.
                 let closed = *self.closed.borrow_and_update();
                 match self.look(limit.max(1))? {
-                    Look::Found(delivery) => return Ok(delivery),
+                    Look::Found(delivery) => return Ok(Next::Delivery(delivery)),
                     Look::PassedOver => tokio::task::yield_now().await,
                     Look::AtEnd if closed => return Err(ConsumeError::Closed),
                     Look::AtEnd => self.closed.changed().await.map_err(|_| ConsumeError::Closed)?,

@@ -23,7 +23,7 @@ async fn a_consumer_that_waits_is_told_when_the_queue_is_closed_or_dropped() {
     for drops in [false, true] {
         let queue = roomy(dir.path());
         let mut consumer = consume(&queue, &all_partitions(), &[]);
-        let waiting = tokio::spawn(async move { consumer.next(1).await.map(|delivery| numbers(&delivery)) });
+        let waiting = tokio::spawn(async move { delivery(&mut consumer, 1).await.map(|delivery| numbers(&delivery)) });
         tokio::task::yield_now().await;
         if drops {
             drop(queue);

@@ -104,7 +104,7 @@ async fn what_was_consumed_before_a_start_is_removed_after_it() {
     let queue = open(options(dir.path()));
     // Partitions without a checkpoint look through the whole log before they know that there is nothing for them.
     let mut consumer = consume(&queue, &all_partitions(), &kept.into_values().collect::<Vec<_>>());
-    let consumer = tokio::spawn(async move { consumer.next(10).await.map(|delivery| numbers(&delivery)) });
+    let consumer = tokio::spawn(async move { delivery(&mut consumer, 10).await.map(|delivery| numbers(&delivery)) });
     wait_until("one segment is left", || segment_files(dir.path()).len() == 1).await;
     consumer.abort();
 }

@@ -1,7 +1,7 @@
 //! A queue in a temporary folder, and what a test does with it again and again.
 
 use fieldwatch_broker::{
-    Checkpoint, ConsumeError, Consumer, Delivery, EmbeddedQueue, EmbeddedQueueOptions, Entries, PublishError, ReadingQueue,
+    Checkpoint, ConsumeError, Consumer, Delivery, EmbeddedQueue, EmbeddedQueueOptions, Entries, Next, PublishError, ReadingQueue,
 };
 use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Timestamp, fnv1a_64};
 use fieldwatch_segment_log::SyncMode;
@@ -99,15 +99,23 @@ pub(crate) fn numbers(delivery: &Delivery) -> Vec<u64> {
     bodies.map(|body| number(read_request(body).expect("a body as it was written").1)).collect()
 }
 
+/// What comes next: entries, since nobody else consumes an embedded queue.
+pub(crate) async fn delivery(consumer: &mut Box<dyn Consumer>, limit: usize) -> Result<Delivery, ConsumeError> {
+    match consumer.next(limit).await? {
+        Next::Delivery(delivery) => Ok(delivery),
+        change @ (Next::Gained(_) | Next::Lost(_)) => panic!("the owner of an embedded queue never changes: {change:?}"),
+    }
+}
+
 pub(crate) async fn next(consumer: &mut Box<dyn Consumer>, limit: usize) -> Delivery {
-    within(consumer.next(limit)).await.expect("a delivery")
+    within(delivery(consumer, limit)).await.expect("a delivery")
 }
 
 /// Takes everything up to the end of a closed queue, stores it, and gives the numbers of the readings.
 pub(crate) async fn drain(consumer: &mut Box<dyn Consumer>) -> Vec<u64> {
     let mut drained = Vec::new();
     loop {
-        match within(consumer.next(1000)).await {
+        match within(delivery(consumer, 1000)).await {
             Ok(delivery) => {
                 drained.extend(numbers(&delivery));
                 consumer.stored(delivery.delivered);

@@ -5,7 +5,7 @@ use crate::{
     world::{World, options},
 };
 use fieldwatch_broker::Entries;
-use fieldwatch_device_state::{DeviceStates, Parking, ReadingResult, StartError, StateOptions};
+use fieldwatch_device_state::{DeviceStates, ReadingResult, StartError, StateOptions};
 use fieldwatch_domain::{Description, DeviceEvent, EventType, RecordedEvent, fnv1a_64};
 use fieldwatch_event_store::{AppendError, Entry, EventStore};
 use std::{sync::Arc, time::Duration};
@@ -172,7 +172,7 @@ async fn a_shard_that_hangs_does_not_hold_up_the_others() {
 async fn partitions_have_to_be_whole_shelves() {
     let world = World::start(options()).await;
     let store: Arc<dyn EventStore> = world.store.clone();
-    let parking: Arc<dyn Parking> = world.parking.clone();
+    let parking: Arc<dyn fieldwatch_broker::Parking> = world.parking.clone();
     for (partitions, allowed) in [(0, false), (1, true), (16, true), (48, false), (64, true), (128, false)] {
         let queue: Arc<dyn fieldwatch_broker::ReadingQueue> = Arc::new(crate::fakes::FakeQueue::new(partitions));
         let started = DeviceStates::new(options(), Arc::default()).into_shards(&store, &queue, &parking, &[]);

@@ -1,11 +1,10 @@
 //! Stand-ins for queue, store and dead letters. The store folds for real and refuses what no store may take.
 
 use fieldwatch_broker::{
-    BoxFuture, Checkpoint, ConsumeError, Consumer, DeadLetterError, Delivered, DeliveredEntry, Delivery, Entries, PublishError,
-    QueueHealth, ReadingQueue,
+    self as broker, BoxFuture, Checkpoint, ConsumeError, Consumer, DeadLetterError, Delivered, DeliveredEntry, Delivery, Entries,
+    NewLetter, Parking, PublishError, QueueHealth, ReadingQueue,
 };
-use fieldwatch_device_state::Parking;
-use fieldwatch_domain::{DeviceNumber, Timestamp};
+use fieldwatch_domain::DeviceNumber;
 use fieldwatch_event_store::{
     AppendError, Batch, DeviceState, Entry, EventStore, EventsPage, HistoryPage, ReadError, RecoverError, Recovered, Recovery,
     ShelfSnapshot, StoreHealth, Stored,
@@ -315,13 +314,13 @@ impl FakeConsumer {
 }
 
 impl Consumer for FakeConsumer {
-    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Delivery, ConsumeError>> {
+    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<broker::Next, ConsumeError>> {
         Box::pin(async move {
             let inner = self.inner.clone();
             loop {
                 let news = inner.news.notified();
                 if let Some(delivery) = self.take(limit) {
-                    return Ok(delivery);
+                    return Ok(broker::Next::Delivery(delivery));
                 }
                 if *inner.closed.lock() {
                     return Err(ConsumeError::Closed);
@@ -352,14 +351,13 @@ pub(crate) struct FakeParking {
 }
 
 impl Parking for FakeParking {
-    fn park(
-        &self,
-        place: u64,
-        _parked_at: Timestamp,
-        reason: &str,
-        device_id: Option<&str>,
-        body: &[u8],
-    ) -> Result<(), DeadLetterError> {
+    fn park<'a>(&'a self, letter: NewLetter<'a>) -> BoxFuture<'a, Result<(), DeadLetterError>> {
+        Box::pin(std::future::ready(self.keep(letter)))
+    }
+}
+
+impl FakeParking {
+    fn keep(&self, NewLetter { place, reason, device_id, body, .. }: NewLetter<'_>) -> Result<(), DeadLetterError> {
         let mut failing = self.failing.lock();
         if *failing > 0 {
             *failing -= 1;

@@ -2,7 +2,7 @@
 
 use crate::fakes::{FakeParking, FakeQueue, FakeStore, Next};
 use fieldwatch_broker::{Entries, ReadingQueue};
-use fieldwatch_device_state::{DeviceStates, Parking, ReadingLabel, ReadingResult, Running, StateOptions};
+use fieldwatch_device_state::{DeviceStates, ReadingLabel, ReadingResult, Running, StateOptions};
 use fieldwatch_domain::{
     Celsius, Description, DeviceNumber, DeviceNumbers, EventType, Location, Reading, ReadingId, Rules, Timestamp,
 };
@@ -56,7 +56,7 @@ impl World {
         let recovery = recovery.expect("the fake recovers");
         let as_store: Arc<dyn EventStore> = store.clone();
         let as_queue: Arc<dyn ReadingQueue> = queue.clone();
-        let as_parking: Arc<dyn Parking> = parking.clone();
+        let as_parking: Arc<dyn fieldwatch_broker::Parking> = parking.clone();
         let (running, shards) =
             states.into_shards(&as_store, &as_queue, &as_parking, &recovery.checkpoints).expect("64 partitions can be consumed");
         let mut tasks = JoinSet::new();

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, anyhow};
 use fieldwatch_broker::{DeadLetter, DeadLetters};
 use fieldwatch_domain::{Reading, Timestamp};
-use fieldwatch_wire::queued::{Request, read_request};
+use fieldwatch_wire::queued::{Request, read_entry};
 use fieldwatch_wire::text::{write_celsius, write_json_string, write_location, write_timestamp};
 
 use super::load_settings;
@@ -59,7 +59,7 @@ fn show(letter: &DeadLetter) -> String {
         letter.device_id.as_deref().unwrap_or("unknown"),
         on_one_line(&letter.reason),
     );
-    let _ = writeln!(text, "asked     {}", asked(&letter.body));
+    let _ = writeln!(text, "asked     {}", asked(letter));
     text.push_str("bytes     ");
     for byte in &letter.body {
         let _ = write!(text, "{byte:02x}");
@@ -69,9 +69,9 @@ fn show(letter: &DeadLetter) -> String {
 }
 
 /// What the device was asked, as JSON: a reading as the API takes it.
-fn asked(body: &[u8]) -> String {
-    match read_request(body) {
-        Ok((device_id, Request::Record(reading))) => reading_json(device_id, &reading),
+fn asked(letter: &DeadLetter) -> String {
+    match read_entry(letter.form, &letter.body) {
+        Ok((device_id, Request::Record(reading))) => reading_json(&device_id, &reading),
         Ok((device_id, Request::Describe(_, description))) => {
             format!("to be described: {device_id} as {:?} with labels {:?}", description.name(), description.labels())
         }
@@ -110,7 +110,7 @@ fn on_one_line(text: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use fieldwatch_domain::{Celsius, Location, ReadingId};
-    use fieldwatch_wire::queued::{ENTRY_HEADER, write_reading};
+    use fieldwatch_wire::queued::{ENTRY_HEADER, EntryForm, write_reading};
 
     use super::*;
 
@@ -131,6 +131,7 @@ pub(crate) mod tests {
             parked_at: Timestamp::from_unix_ms(1_767_225_600_000 + id as i64 * 1_000),
             reason: "the device failed\n5 times".to_owned(),
             device_id: Some(device_id.to_owned()),
+            form: EntryForm::Packed,
             body: entry[ENTRY_HEADER..].to_vec(),
             requeued_at: None,
         }

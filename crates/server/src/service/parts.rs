@@ -5,7 +5,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use fieldwatch_broker::{DeadLetters, EmbeddedQueue, EmbeddedQueueOptions, ReadingQueue};
+use fieldwatch_broker::{DeadLetters, EmbeddedQueue, EmbeddedQueueOptions, Parking, ReadingQueue};
 use fieldwatch_device_state::{DeviceStates, Running, StateOptions, WallClock};
 use fieldwatch_directory::{Directory, DirectoryOptions};
 use fieldwatch_domain::{DeviceNumbers, Rules, Timestamp};
@@ -27,7 +27,7 @@ pub(super) struct Opened {
     numbers: Arc<DeviceNumbers>,
     store: Arc<dyn EventStore>,
     queue: Arc<EmbeddedQueue>,
-    dead_letters: Arc<DeadLetters>,
+    dead_letters: DeadLetters,
 }
 
 /// The parts that somebody has to look after while they run.
@@ -69,7 +69,7 @@ pub(super) async fn open(plan: &Plan) -> anyhow::Result<Opened> {
         })
         .with_context(|| format!("cannot open the queue in {}", dir.display()))?;
         let dead_letters = DeadLetters::open(&folder.dead_letters(), sync)?;
-        Ok(Opened { numbers, store, queue, dead_letters: Arc::new(dead_letters) })
+        Ok(Opened { numbers, store, queue, dead_letters })
     });
     opening.await.context("opening the data folder failed")?
 }
@@ -99,15 +99,15 @@ pub(super) async fn start(plan: &Plan, opened: Opened) -> anyhow::Result<Started
     }));
 
     let any_queue: Arc<dyn ReadingQueue> = Arc::clone(&queue) as _;
-    let states =
-        states.start(Arc::clone(&store), &any_queue, Arc::clone(&dead_letters), &decided).context("cannot start the devices")?;
+    let parking: Arc<dyn Parking> = Arc::new(dead_letters.clone());
+    let states = states.start(Arc::clone(&store), &any_queue, &parking, &decided).context("cannot start the devices")?;
     let states = Arc::new(states);
     let parts = Arc::new(Parts {
         version: VERSION,
         roles: plan.settings.server.roles.iter().copied().map(Role::word).collect(),
         numbers,
         queue: any_queue,
-        dead_letters,
+        dead_letters: Arc::new(dead_letters),
         store: Arc::clone(&store),
         directory: Arc::clone(&directory),
         hub: Arc::clone(&hub),

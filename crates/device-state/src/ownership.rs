@@ -1,0 +1,125 @@
+//! Partitions come and go while a shard runs, when several processes share the queue.
+//!
+//! Who owns a partition is for the queue to say. That this process may write for it is for the store to say: it is asked
+//! when a partition is gained, and from then on refuses whoever owned it before. A shard that is refused itself forgets
+//! what it knew, and gives the partition back.
+
+use crate::restored::RestoredShelf;
+use crate::shard::partition_of;
+use crate::{Shard, storing::End};
+use fieldwatch_domain::{DeviceNumber, SHELVES};
+use fieldwatch_event_store::{Checkpoint, Recovered, SharedStore};
+use parking_lot::Mutex;
+use std::time::Instant;
+use tracing::{info, warn};
+
+impl Shard {
+    /// Begins to work on a partition that the queue has given to this process.
+    pub(crate) async fn gain(&mut self, partition: u16) -> Result<(), End> {
+        let begun = Instant::now();
+        let store = self.store.clone();
+        let decided = match store.shared() {
+            // Nobody else writes, so what is in memory is right, whoever consumed meanwhile.
+            None => self.decided.get(&partition).cloned(),
+            Some(shared) => {
+                // Whatever was known is of a former time.
+                self.let_go(partition);
+                match self.restore_partition(shared, partition).await {
+                    Ok(decided) => decided,
+                    Err(why) => {
+                        self.stand_by(partition, &format!("its devices cannot be restored: {why}"));
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        self.owned.insert(partition);
+        self.visible.set_trouble(self.index, None);
+        self.consumer.begin(partition, decided.as_ref());
+        let elapsed_ms = begun.elapsed().as_millis() as u64;
+        info!(shard = self.index, partition, elapsed_ms, "works on a partition");
+        Ok(())
+    }
+
+    /// Stops to work on a partition that the queue has taken from this process.
+    pub(crate) fn lose(&mut self, partition: u16) {
+        info!(shard = self.index, partition, "does not work on a partition any more");
+        self.owned.remove(&partition);
+        self.let_go(partition);
+    }
+
+    /// Gives a partition back to the queue: somebody else may own it, this process after a while too.
+    pub(crate) fn stand_by(&mut self, partition: u16, why: &str) {
+        warn!(shard = self.index, partition, why, "stands by for a partition");
+        self.visible.set_trouble(self.index, Some(format!("partition {partition}: {why}")));
+        self.owned.remove(&partition);
+        self.let_go(partition);
+        self.consumer.give_up(partition);
+    }
+
+    /// Forgets what is known of a partition's devices, unless this process is the only one that writes for them.
+    fn let_go(&mut self, partition: u16) {
+        let store = self.store.clone();
+        let Some(shared) = store.shared() else { return };
+        shared.let_go(partition);
+        for shelf in self.shelves_of(partition) {
+            self.cells.put(shelf, crate::cells::Shelf::default());
+            self.visible.clear(shelf);
+            self.unsaved[shelf] = false;
+        }
+        let partitions = self.partitions;
+        self.timers.retain(|device| partition_of(device.shelf(), partitions) != partition);
+        self.owned_changed();
+    }
+
+    /// Takes the partition's devices over in the store, and into memory.
+    async fn restore_partition(&mut self, shared: &dyn SharedStore, partition: u16) -> Result<Option<Checkpoint>, String> {
+        let shelves = self.shelves_of(partition);
+        let restored: Vec<Mutex<RestoredShelf>> = shelves.iter().map(|_| Mutex::default()).collect();
+        let visit = |found: Recovered<'_>| {
+            let shelf = match &found {
+                Recovered::Device(device, _) => device.shelf(),
+                Recovered::Entry(entry) => entry.device().shelf(),
+            };
+            if let Some(at) = shelves.iter().position(|owned| *owned == shelf) {
+                restored[at].lock().take(&found);
+            }
+        };
+        let decided = shared.take_over(partition, &shelves, &visit).await.map_err(|error| error.to_string())?;
+        for (shelf, restored) in shelves.iter().zip(restored) {
+            self.move_in(*shelf, restored.into_inner());
+        }
+        Ok(decided)
+    }
+
+    /// Puts a restored shelf in its place. The time of each device's silence begins now.
+    pub(crate) fn move_in(&mut self, number: usize, restored: RestoredShelf) {
+        let (now, Self { cells, visible, timers, unsaved, .. }) = (self.ticks.now(), self);
+        unsaved[number] = restored.unsaved;
+        let mut shelf = restored.shelf;
+        for (place, cell) in shelf.iter_mut() {
+            let device = DeviceNumber::at(number, place);
+            let may_go_silent = cell.state().is_some_and(crate::timers::may_go_silent);
+            if cell.is_passivated() {
+                cell.passivate();
+            } else if cell.is_known() {
+                visible.set_active(device, true);
+            } else {
+                continue;
+            }
+            cell.received = now;
+            timers.arm_again(device, cell, now, may_go_silent);
+        }
+        cells.put(number, shelf);
+    }
+
+    /// Which shelves are looked after changes with the partitions that are owned.
+    pub(crate) fn owned_changed(&mut self) {
+        let (owned, partitions) = (&self.owned, self.partitions);
+        self.shelves = (0..SHELVES).filter(|shelf| owned.contains(&partition_of(*shelf, partitions))).collect();
+    }
+
+    fn shelves_of(&self, partition: u16) -> Vec<usize> {
+        (0..SHELVES).filter(|shelf| partition_of(*shelf, self.partitions) == partition).collect()
+    }
+}
