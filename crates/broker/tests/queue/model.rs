@@ -73,7 +73,7 @@ fn device(number: u64) -> String {
 
 async fn consume_as_told(mut consumer: Box<dyn Consumer>, takes: Vec<Take>, store: Arc<Store>) {
     for take in takes {
-        let delivery = match within(delivery(consumer, take.limit)).await {
+        let delivery = match within(delivery(&mut consumer, take.limit)).await {
             Ok(delivery) => delivery,
             Err(ConsumeError::Closed) => return,
             Err(error) => panic!("the queue must be readable: {error}"),

@@ -34,7 +34,7 @@ async fn a_consumer_without_any_entries_does_not_pin_the_log() {
     let queue = open(options(dir.path()));
     let mut busy = consume(&queue, &(1..64).collect::<Vec<_>>(), &[]);
     let mut idle = consume(&queue, &[0], &[]);
-    let idle = tokio::spawn(async move { idle.next(10).await.map(|delivery| numbers(&delivery)) });
+    let idle = tokio::spawn(async move { delivery(&mut idle, 10).await.map(|delivery| numbers(&delivery)) });
     for number in 0..300 {
         publish(&queue, &device_of(1), [number; 20]).await;
     }
@@ -81,7 +81,7 @@ async fn nothing_is_removed_while_a_partition_has_no_consumer() {
     assert_eq!(segment_files(dir.path()), files);
     let mut other = consume(&queue, &[0], &[]);
     take(&mut consumer, 1).await;
-    let other = tokio::spawn(async move { other.next(10).await.map(|delivery| numbers(&delivery)) });
+    let other = tokio::spawn(async move { delivery(&mut other, 10).await.map(|delivery| numbers(&delivery)) });
     wait_until("one segment is left", || segment_files(dir.path()).len() == 1).await;
     other.abort();
 }
