@@ -173,7 +173,7 @@ fn write_content(out: &mut String, letter: &DeadLetter) {
 mod tests {
     use super::*;
     use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Timestamp};
-    use fieldwatch_wire::queued::ENTRY_HEADER;
+    use fieldwatch_wire::queued::{ENTRY_HEADER, EntryForm};
 
     #[test]
     fn a_letter_is_shown_as_far_as_it_can_be_read() {
