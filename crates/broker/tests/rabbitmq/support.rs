@@ -26,7 +26,7 @@ static IN_USE: RwLock<()> = RwLock::const_new(());
 fn broker(test: &str) -> Option<&'static RabbitMq> {
     let broker = BROKER.get_or_init(|| {
         if std::env::var("FIELDWATCH_TEST_LOG").is_ok() {
-            let _ = tracing_subscriber::fmt().with_env_filter("info,lapin=off").with_writer(std::io::stderr).try_init();
+            let _ = tracing_subscriber::fmt().with_env_filter(std::env::var("FIELDWATCH_TEST_LOG").unwrap_or_default()).with_writer(std::io::stderr).try_init();
         }
         RabbitMq::start().inspect_err(|missing| eprintln!("SKIPPED all tests with RabbitMQ: {}", missing.0)).ok()
     });
