@@ -160,7 +160,6 @@ async fn delete(live: &Live, queue: &str, options: QueueDeleteOptions) -> Result
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn failed(broken: Broken) -> ResetError {
     ResetError::Failed(broken.text)
 }

@@ -30,7 +30,8 @@ async fn another_store_is_refused_and_a_process_that_only_takes_in_is_not() {
     publish(&first.queue, entries(4, [(0, 1)])).await;
     let others = SharedStore::default();
     let other = Process::start(RabbitOptions { log_id: Some("log-2".into()), ..options(&url, "b") }, &others);
-    wait_for("it is refused", || other.queue.health().trouble.is_some_and(|why| why.contains("log-1") && why.contains("log-2"))).await;
+    wait_for("it is refused", || other.queue.health().trouble.is_some_and(|why| why.contains("log-1") && why.contains("log-2")))
+        .await;
     assert!(matches!(other.queue.publish(entries(4, [(0, 2)])).await, Err(PublishError::Stopped(_))));
     assert_eq!(other.owned(), 0);
     let taking_in = RabbitQueue::open(RabbitOptions { consumes: false, log_id: None, ..options(&url, "c") });
@@ -58,7 +59,9 @@ async fn a_process_whose_store_has_not_answered_publishes_and_takes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_is_refused_while_the_broker_is_used_or_holds_readings() {
-    let Some((broker, _guard)) = shared_broker("a_reset_is_refused_while_the_broker_is_used_or_holds_readings").await else { return };
+    let Some((broker, _guard)) = shared_broker("a_reset_is_refused_while_the_broker_is_used_or_holds_readings").await else {
+        return;
+    };
     let url = broker.url(&broker.create_vhost());
     let taking_in = RabbitQueue::open(RabbitOptions { consumes: false, log_id: None, ..options(&url, "a") });
     publish(&taking_in, entries(4, [])).await;

@@ -11,7 +11,8 @@ fn letter(place: u64, body: &[u8]) -> NewLetter<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_are_listed_in_order_again_and_again_and_removed_when_requeued() {
-    let Some((broker, _guard)) = shared_broker("letters_are_listed_in_order_again_and_again_and_removed_when_requeued").await else {
+    let Some((broker, _guard)) = shared_broker("letters_are_listed_in_order_again_and_again_and_removed_when_requeued").await
+    else {
         return;
     };
     let url = broker.url(&broker.create_vhost());

@@ -4,7 +4,7 @@ use fieldwatch_broker::{
     Checkpoint, Consumer, Delivery, Entries, Next, PublishError, RabbitAddress, RabbitOptions, RabbitQueue, ReadingQueue,
 };
 use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Timestamp};
-use fieldwatch_real_servers::rabbitmq::RabbitMq;
+use fieldwatch_real_servers::{Missing, rabbitmq::RabbitMq};
 use fieldwatch_wire::queued::{Request, read_entry};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,20 +20,20 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// Nothing that has to happen takes longer, also on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 
-static BROKER: OnceLock<Option<RabbitMq>> = OnceLock::new();
+static BROKER: OnceLock<Result<RabbitMq, Missing>> = OnceLock::new();
 static IN_USE: RwLock<()> = RwLock::const_new(());
 
 fn broker(test: &str) -> Option<&'static RabbitMq> {
     let broker = BROKER.get_or_init(|| {
         if std::env::var("FIELDWATCH_TEST_LOG").is_ok() {
-            let _ = tracing_subscriber::fmt().with_env_filter(std::env::var("FIELDWATCH_TEST_LOG").unwrap_or_default()).with_writer(std::io::stderr).try_init();
+            let _ = tracing_subscriber::fmt()
+                .with_env_filter(std::env::var("FIELDWATCH_TEST_LOG").unwrap_or_default())
+                .with_writer(std::io::stderr)
+                .try_init();
         }
-        RabbitMq::start().inspect_err(|missing| eprintln!("SKIPPED all tests with RabbitMQ: {}", missing.0)).ok()
+        RabbitMq::start()
     });
-    if broker.is_none() {
-        eprintln!("SKIPPED {test}: there is no RabbitMQ");
-    }
-    broker.as_ref()
+    broker.as_ref().inspect_err(|missing| eprintln!("SKIPPED {test}: {}", missing.0)).ok()
 }
 
 /// A broker that others use at the same time.
@@ -84,10 +84,8 @@ pub(crate) fn entries(partitions: u16, readings: impl IntoIterator<Item = (u32, 
 }
 
 pub(crate) async fn until<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(done) => done,
-        Err(_) => panic!("{what} did not happen within {PATIENCE:?}"),
-    }
+    let done = tokio::time::timeout(PATIENCE, future).await;
+    done.unwrap_or_else(|_| panic!("{what} did not happen within {PATIENCE:?}"))
 }
 
 /// Waits until the store has so many readings.
