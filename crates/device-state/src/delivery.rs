@@ -153,7 +153,7 @@ impl Shard {
                 let body = delivery.bytes.get(entry.body.clone()).unwrap_or_default();
                 self.park(entry, body, "the device failed on it three times", Some(id.as_str())).await?;
                 match request {
-                    Some(Request::Describe(command, _) | Request::Forget(command)) => {
+                    Some(Request::Describe(command, _) | Request::Edit(command, _) | Request::Forget(command)) => {
                         self.commands.answer(command, CommandOutcome::Parked);
                     }
                     Some(Request::Record(_)) | None => self.count(ReadingResult::parked, 1),

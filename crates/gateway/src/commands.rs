@@ -15,7 +15,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fieldwatch_broker::Entries;
 use fieldwatch_device_state::CommandOutcome;
-use fieldwatch_domain::{Description, InvalidDescription};
+use fieldwatch_domain::{Change, Edit, InvalidDescription};
 use fieldwatch_wire::ingest::BodyFormat;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -42,10 +42,12 @@ pub(crate) async fn describe(
         return Err(media_type("the content type must be application/json".into()).closing());
     }
     let read = body::read(&app.intake.work, body, MAX_EDIT_BYTES).await?;
-    let edit = Edit::of(&read.bytes)?;
-    let device = app.parts.directory.find(&id).ok_or_else(Problem::unknown_device)?;
-    let description = edit.apply(&device.description)?;
-    command(&app, |entries, number| entries.describe(&id, number, &description)).await?;
+    let edit = edit_of(&read.bytes)?;
+    if app.parts.directory.find(&id).is_none() {
+        return Err(Problem::unknown_device());
+    }
+    // The edit travels, not what it makes of the device as it is now: the device may be another one when it decides.
+    command(&app, |entries, number| entries.edit(&id, number, &edit)).await?;
     let device = app.parts.directory.find(&id).ok_or_else(Problem::unknown_device)?;
     let mut body = String::with_capacity(512);
     write_single_device(&mut body, &device);
@@ -86,31 +88,6 @@ async fn command(app: &App, write: impl FnOnce(&mut Entries, u64)) -> Result<(),
     }
 }
 
-/// An edit: what is not mentioned stays, `null` clears.
-#[derive(Debug, Default, PartialEq)]
-struct Edit {
-    name: Change<Option<String>>,
-    labels: Change<Vec<String>>,
-}
-
-/// What becomes of a member.
-#[derive(Debug, Default, PartialEq)]
-enum Change<T> {
-    /// It was not mentioned.
-    #[default]
-    Stays,
-    Becomes(T),
-}
-
-impl<T> Change<T> {
-    fn or(self, current: impl FnOnce() -> T) -> T {
-        match self {
-            Self::Stays => current(),
-            Self::Becomes(value) => value,
-        }
-    }
-}
-
 /// The members of an object in their order, repeated ones too.
 struct Members(Vec<(String, Value)>);
 
@@ -136,50 +113,47 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-impl Edit {
-    fn of(body: &[u8]) -> Result<Self, Problem> {
-        let not_json = |error| Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"));
-        if !serde_json::from_slice::<Value>(body).map_err(not_json)?.is_object() {
-            return Err(Problem::invalid("invalid_description", vec![wrong("", "must be an object with name, labels, or both")]));
-        }
-        let Members(members) = serde_json::from_slice(body).map_err(not_json)?;
-        let mut edit = Self::default();
-        let mut errors = Vec::new();
-        for (at, (member, value)) in members.iter().enumerate() {
-            if members[..at].iter().any(|(before, _)| before == member) {
-                errors.push(wrong(member.clone(), "is given more than once"));
-                continue;
-            }
-            match (member.as_str(), value.clone()) {
-                ("name", Value::String(name)) if !name.is_empty() && name.trim().is_empty() => {
-                    errors.push(wrong("name", "must not be blanks only"));
-                }
-                ("name", Value::Null) => edit.name = Change::Becomes(None),
-                ("name", Value::String(name)) => edit.name = Change::Becomes(Some(name)),
-                ("name", _) => errors.push(wrong("name", "must be text or null")),
-                ("labels", Value::Null) => edit.labels = Change::Becomes(Vec::new()),
-                ("labels", value) => match serde_json::from_value(value) {
-                    Ok(labels) => edit.labels = Change::Becomes(labels),
-                    Err(_) => errors.push(wrong("labels", "must be an array of texts, or null")),
-                },
-                _ => errors.push(wrong(member.clone(), "is not known; known are name, labels")),
-            }
-        }
-        if errors.is_empty() { Ok(edit) } else { Err(Problem::invalid("invalid_description", errors)) }
+/// Reads an edit: what is not mentioned stays, `null` clears.
+fn edit_of(body: &[u8]) -> Result<Edit, Problem> {
+    let not_json = |error| Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"));
+    if !serde_json::from_slice::<Value>(body).map_err(not_json)?.is_object() {
+        return Err(Problem::invalid("invalid_description", vec![wrong("", "must be an object with name, labels, or both")]));
     }
+    let Members(members) = serde_json::from_slice(body).map_err(not_json)?;
+    let (mut name, mut labels) = (Change::Stays, Change::Stays);
+    let mut errors = Vec::new();
+    for (at, (member, value)) in members.iter().enumerate() {
+        if members[..at].iter().any(|(before, _)| before == member) {
+            errors.push(wrong(member.clone(), "is given more than once"));
+            continue;
+        }
+        match (member.as_str(), value) {
+            ("name", Value::String(text)) if !text.is_empty() && text.trim().is_empty() => {
+                errors.push(wrong("name", "must not be blanks only"));
+            }
+            ("name", Value::Null) => name = Change::Becomes(None),
+            ("name", Value::String(text)) => name = Change::Becomes(Some(text.as_str())),
+            ("name", _) => errors.push(wrong("name", "must be text or null")),
+            ("labels", Value::Null) => labels = Change::Becomes(Vec::new()),
+            ("labels", value) => match Vec::<String>::deserialize(value) {
+                Ok(texts) => labels = Change::Becomes(texts),
+                Err(_) => errors.push(wrong("labels", "must be an array of texts, or null")),
+            },
+            _ => errors.push(wrong(member.clone(), "is not known; known are name, labels")),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Problem::invalid("invalid_description", errors));
+    }
+    let labels = labels.becomes().map_or(Change::Stays, |labels| Change::Becomes(labels.as_slice()));
+    Edit::new(name, labels)
+        .map_err(|error| Problem::invalid("invalid_description", vec![wrong(field_of(&error), error.to_string())]))
+}
 
-    fn apply(self, current: &Description) -> Result<Description, Problem> {
-        let name = self.name.or(|| current.name().map(str::to_owned));
-        let labels = self.labels.or(|| current.labels().iter().map(ToString::to_string).collect());
-        Description::new(name.as_deref(), &labels).map_err(|error| {
-            let field = match error {
-                InvalidDescription::NameLength(_) | InvalidDescription::NameControlCharacter => "name",
-                InvalidDescription::TooManyLabels(_) | InvalidDescription::Label(_) | InvalidDescription::RepeatedLabel(_) => {
-                    "labels"
-                }
-            };
-            Problem::invalid("invalid_description", vec![wrong(field, error.to_string())])
-        })
+fn field_of(error: &InvalidDescription) -> &'static str {
+    match error {
+        InvalidDescription::NameLength(_) | InvalidDescription::NameControlCharacter => "name",
+        InvalidDescription::TooManyLabels(_) | InvalidDescription::Label(_) | InvalidDescription::RepeatedLabel(_) => "labels",
     }
 }
 
@@ -193,18 +167,19 @@ mod tests {
 
     #[test]
     fn what_an_edit_does_not_mention_stays_and_null_clears() {
-        let current = Description::new(Some("old"), &["a".into(), "b".into()]).expect("a description");
-        let edited = |body: &str| Edit::of(body.as_bytes()).expect("an edit").apply(&current).expect("a description");
-        assert_eq!(edited("{}"), current);
-        assert_eq!(edited(r#"{"name":null}"#), Description::new(None, &["a".into(), "b".into()]).expect("a description"));
-        assert_eq!(edited(r#"{"labels":null}"#), Description::new(Some("old"), &[]).expect("a description"));
-        assert_eq!(edited(r#"{"name":"new","labels":["c"]}"#), Description::new(Some("new"), &["c".into()]).expect("valid"));
+        let read = |body: &str| edit_of(body.as_bytes()).expect("an edit");
+        let edit = |name, labels: Change<&[String]>| Edit::new(name, labels).expect("valid");
+        assert_eq!(read("{}"), edit(Change::Stays, Change::Stays));
+        assert_eq!(read(r#"{"name":null}"#), edit(Change::Becomes(None), Change::Stays));
+        assert_eq!(read(r#"{"labels":null}"#), edit(Change::Stays, Change::Becomes(&[])));
+        let both = edit(Change::Becomes(Some("new")), Change::Becomes(&["c".into()]));
+        assert_eq!(read(r#"{"name":"new","labels":["c"]}"#), both);
     }
 
     #[test]
     fn a_wrong_edit_is_refused_with_its_field() {
         let refused = |body: &str| {
-            let problem = Edit::of(body.as_bytes()).and_then(|edit| edit.apply(&Description::default())).expect_err("it is wrong");
+            let problem = edit_of(body.as_bytes()).expect_err("it is wrong");
             (problem.status().as_u16(), problem.fields().join(","))
         };
         assert_eq!(refused("{"), (400, String::new()));
