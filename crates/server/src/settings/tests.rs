@@ -111,7 +111,7 @@ fn a_later_source_wins() {
 #[test]
 fn variables_carry_every_kind_of_value() {
     let settings = Setup::nothing()
-        .variable("FIELDWATCH_SERVER__ROLES", "ingest, api")
+        .variable("FIELDWATCH_SERVER__ROLES", "ingest, api, state")
         .variable("FIELDWATCH_DEVICES__TEMPERATURE_THRESHOLD_CELSIUS", "0.05")
         .variable("FIELDWATCH_DEVICES__RESTORE", "false")
         .variable("FIELDWATCH_DEVICES__IDLE_AFTER", "never")
@@ -119,7 +119,7 @@ fn variables_carry_every_kind_of_value() {
         .variable("FIELDWATCH_QUEUE__RABBITMQ__URL", "amqp://u:p@host")
         .variable("FIELDWATCH_METRICS__MAX_MAILBOX_SERIES", "7")
         .settings();
-    assert_eq!(settings.server.roles, [Role::Ingest, Role::Api]);
+    assert_eq!(settings.server.roles, [Role::Ingest, Role::Api, Role::State]);
     assert_eq!(settings.devices.temperature_threshold_celsius.steps(), 500);
     assert!(!settings.devices.restore);
     assert_eq!(settings.devices.idle_after, None);
@@ -346,7 +346,7 @@ fn every_setting_is_printed_with_its_origin() {
     let printed = print(&loaded, Explain::No);
     assert!(printed.contains("listen = \"127.0.0.1:9\"  # --listen\n"), "{printed}");
     assert!(printed.contains("[devices]\ntemperature_threshold_celsius = 2  # default\n"), "{printed}");
-    assert!(printed.contains("[queue.rabbitmq]\n# url is not set\npartitions = 16  # default\n"), "{printed}");
+    assert!(printed.contains("[queue.rabbitmq]\n# url is not set\n# ca_file is not set\npartitions = 16  # default\n"), "{printed}");
     for key in keys::KEYS {
         let last = key.name.rsplit('.').next().expect("a name has a last part");
         assert!(
