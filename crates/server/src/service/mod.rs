@@ -5,6 +5,8 @@
 
 mod listening;
 
+pub(crate) mod node;
+
 mod parts;
 
 mod queue;
@@ -50,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) switches: Switches,
     pub(crate) limits: Limits,
+    /// By which other processes know this one.
+    pub(crate) node: String,
 }
 
 impl Plan {
