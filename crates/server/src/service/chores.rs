@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldwatch_broker::EmbeddedQueue;
+use fieldwatch_broker::{DeadLetters, EmbeddedQueue};
+use fieldwatch_device_state::WallClock;
 use fieldwatch_directory::Directory;
 use fieldwatch_event_store::EventStore;
 use fieldwatch_push::Hub;
@@ -11,7 +12,16 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
+use super::forgetting::Forgetting;
 use crate::limits::Limits;
+
+/// What has to be tidied.
+pub(super) struct Untidy {
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) queue: Arc<EmbeddedQueue>,
+    pub(super) letters: Arc<DeadLetters>,
+    pub(super) clock: WallClock,
+}
 
 /// The tasks that do it. They end when this is dropped, which harms nothing: each can be cut anywhere.
 pub(super) struct Chores {
@@ -21,14 +31,15 @@ pub(super) struct Chores {
 impl Chores {
     pub(super) fn start(
         limits: &Limits,
-        store: Arc<dyn EventStore>,
-        queue: Arc<EmbeddedQueue>,
+        untidy: Untidy,
+        forgetting: Arc<Forgetting>,
         directory: Arc<Directory>,
         hub: Arc<Hub>,
     ) -> Self {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&hub).run());
-        tasks.spawn(tidy(store, queue, limits.first_tidy_after, limits.tidy_interval));
+        tasks.spawn(forgetting.settle());
+        tasks.spawn(tidy(untidy, limits.first_tidy_after, limits.tidy_interval));
         if let Some(every) = directory.idle_interval() {
             tasks.spawn(mark_idle(directory, hub, every));
         }
@@ -58,15 +69,21 @@ async fn mark_idle(directory: Arc<Directory>, hub: Arc<Hub>, every: Duration) {
     .await;
 }
 
-/// What was consumed and what was forgotten must not lie around: the one in the queue, the other in the store.
-async fn tidy(store: Arc<dyn EventStore>, queue: Arc<EmbeddedQueue>, first: Duration, every: Duration) {
+/// What was consumed and what was forgotten must not lie around: the one in the queue, the other in the store and among the
+/// dead letters.
+async fn tidy(Untidy { store, queue, letters, clock }: Untidy, first: Duration, every: Duration) {
     each(first, every, || {
-        let (store, queue) = (Arc::clone(&store), Arc::clone(&queue));
+        let (store, queue, letters, now) = (Arc::clone(&store), Arc::clone(&queue), Arc::clone(&letters), clock());
         async move {
             queue.tidy();
             match store.tidy().await {
                 Ok(()) => debug!("the store is tidy"),
                 Err(error) => warn!(%error, "the store could not be tidied; the next try comes by itself"),
+            }
+            match spawn_blocking(move || letters.tidy(now, queue.undecided_from())).await {
+                Ok(Ok(())) => debug!("the dead letters are tidy"),
+                Ok(Err(error)) => warn!(%error, "the dead letters could not be tidied; the next try comes by itself"),
+                Err(error) => warn!(%error, "tidying the dead letters failed; the next try comes by itself"),
             }
         }
     })

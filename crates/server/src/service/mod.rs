@@ -11,6 +11,8 @@ mod recovery;
 
 mod unrestored;
 
+mod forgetting;
+
 mod chores;
 
 mod drain;
@@ -34,7 +36,7 @@ use crate::open_files;
 use crate::settings::Settings;
 use crate::signals::Stop;
 use crate::switches::Switches;
-use chores::Chores;
+use chores::{Chores, Untidy};
 
 /// The version of the program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -93,7 +95,13 @@ impl Service {
         readiness.say("restoring devices");
         let started = parts::start(plan, opened).await?;
         let (queue, states, hub) = (started.queue, started.states, started.hub);
-        let chores = Chores::start(&plan.limits, started.store, Arc::clone(&queue), started.directory, Arc::clone(&hub));
+        let untidy = Untidy {
+            store: started.store,
+            queue: Arc::clone(&queue),
+            letters: Arc::clone(&started.parts.dead_letters),
+            clock: Arc::clone(&started.parts.clock),
+        };
+        let chores = Chores::start(&plan.limits, untidy, started.forgetting, started.directory, Arc::clone(&hub));
         readiness.ready(started.parts);
         unfinished.disarm();
         info!(version = VERSION, %url, data = %folder.path().display(), "ready");

@@ -15,6 +15,7 @@ use fieldwatch_push::{Hub, HubOptions};
 use fieldwatch_wire::ingest;
 use tokio::task::spawn_blocking;
 
+use super::forgetting::Forgetting;
 use super::unrestored::Unrestored;
 use super::{Plan, VERSION, recovery};
 use crate::settings::{OriginalEndpoints, Role};
@@ -38,6 +39,7 @@ pub(super) struct Started {
     pub(super) directory: Arc<Directory>,
     pub(super) states: Arc<Running>,
     pub(super) hub: Arc<Hub>,
+    pub(super) forgetting: Arc<Forgetting>,
 }
 
 /// Opens store, queue and dead letters. The caller holds the lock of the data folder.
@@ -90,10 +92,15 @@ pub(super) async fn start(plan: &Plan, opened: Opened) -> anyhow::Result<Started
     let decided =
         recovery::recover(&*store, &directory, &states, &numbers, devices.restore, plan.limits.restore_progress_interval).await?;
 
+    let forgetting = Forgetting::after_recovery(&*store, Arc::clone(&dead_letters), Arc::clone(&numbers)).await?;
+    let forgetting = Arc::new(forgetting);
+
     let hub = Hub::new(hub_options(plan, Arc::clone(&clock)), Arc::clone(&store), Arc::clone(&directory), Arc::clone(&numbers));
-    // First the directory, then the streams: a stream's snapshot must never be older than what it was told.
-    let (told_first, told_next) = (Arc::clone(&directory), Arc::clone(&hub));
+    // First the directory, then the streams: a stream's snapshot must never be older than what it was told. The dead letters may
+    // come at any time before the append is answered.
+    let (told_first, told_next, forgets) = (Arc::clone(&directory), Arc::clone(&hub), Arc::clone(&forgetting));
     store.subscribe(Box::new(move |stored| {
+        forgets.told(stored);
         told_first.apply(stored);
         told_next.announce(stored);
     }));
@@ -118,7 +125,7 @@ pub(super) async fn start(plan: &Plan, opened: Opened) -> anyhow::Result<Started
         max_mailbox_series: plan.settings.metrics.max_mailbox_series as usize,
         clock,
     });
-    Ok(Started { parts, store, queue, directory, states, hub })
+    Ok(Started { parts, store, queue, directory, states, hub, forgetting })
 }
 
 fn wall_clock() -> WallClock {
