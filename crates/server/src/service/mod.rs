@@ -19,6 +19,8 @@ mod recovery;
 
 mod unrestored;
 
+mod forgetting;
+
 mod chores;
 
 mod drain;
