@@ -163,7 +163,7 @@ fn write_content(out: &mut String, letter: &DeadLetter) {
             write_json_string(out, &reading.id.to_string());
             out.push('}');
         }
-        Ok((_, Request::Describe(..))) => out.push_str(",\"kind\":\"describe\""),
+        Ok((_, Request::Describe(..) | Request::Edit(..))) => out.push_str(",\"kind\":\"describe\""),
         Ok((_, Request::Forget(_))) => out.push_str(",\"kind\":\"forget\""),
         Err(_) => out.push_str(",\"kind\":\"unreadable\""),
     }

@@ -6,8 +6,11 @@
 //! ```text
 //! {"deviceId":"AL-0012","temperature":48.5,"lat":38.5698,"lon":45.6974,"readingId":"x1","receivedAt":"2026-01-01T00:00:00.000Z"}
 //! {"command":"describe","deviceId":"AL-0012","id":9,"name":"Truck","labels":["cold"]}
+//! {"command":"edit","deviceId":"AL-0012","id":9,"name":null}
 //! {"command":"forget","deviceId":"AL-0012","id":10}
 //! ```
+//!
+//! An edit mentions what becomes of name, labels, or both; what it does not mention stays, and a name of null is cleared.
 //!
 //! Read as strictly as by the API: other or repeated names are refused. Temperatures are taken as far as one can be believed
 //! at all, because the limits that are configured were held against it when it came in. A reading needs `receivedAt`: the time
@@ -38,6 +41,7 @@ pub fn write_line(out: &mut String, device_id: &str, request: &Request) {
     match request {
         Request::Record(reading) => write_reading(out, device_id, reading),
         Request::Describe(id, description) => command::write_describe(out, device_id, *id, description),
+        Request::Edit(id, edit) => command::write_edit(out, device_id, *id, edit),
         Request::Forget(id) => command::write_forget(out, device_id, *id),
     }
     out.push('\n');
