@@ -115,6 +115,20 @@ test("devices", { timeout: 60_000 }, async (t) => {
     await waitUntil("the name is gone", async () => (await get(server, "/api/v1/devices/d07")).name === null);
     assert.deepEqual((await get(server, "/api/v1/devices/d07")).labels, ["north", "cold chain"]);
   });
+  await t.test("of edits at the same moment none undoes another", async () => {
+    const patch = async (body) => {
+      const answer = await server.call("/api/v1/devices/d09", { method: "PATCH", body });
+      assert.equal(answer.status, 200, answer.text);
+    };
+    for (let n = 0; n < 20; n += 1) {
+      await Promise.all([patch({ name: `name ${n}` }), patch({ labels: [`label ${n}`] })]);
+      const { name, labels, version } = await get(server, "/api/v1/devices/d09");
+      assert.deepEqual({ name, labels, version }, { name: `name ${n}`, labels: [`label ${n}`], version: 3 + 2 * n });
+    }
+    await patch({ name: "name 19" });
+    await patch({});
+    assert.equal((await get(server, "/api/v1/devices/d09")).version, 41, "what changes nothing raises no event");
+  });
   await t.test("wrong edits are refused with the field", async () => {
     const patch = (body) => server.call("/api/v1/devices/d08", { method: "PATCH", body });
     assertProblem(await patch("{"), 400);

@@ -1,6 +1,6 @@
 //! What one request publishes.
 
-use fieldwatch_domain::{Description, Reading, fnv1a_64};
+use fieldwatch_domain::{Description, Edit, Reading, fnv1a_64};
 use fieldwatch_wire::queued::{self, Request};
 
 /// Entries that become durable together.
@@ -23,7 +23,13 @@ impl Entries {
         self.len += 1;
     }
 
-    /// Adds an edit of name and labels. `command` is the number by which the asker is answered.
+    /// Adds an edit of name, labels, or both. `command` is the number by which the asker is answered.
+    pub fn edit(&mut self, device_id: &str, command: u64, edit: &Edit) {
+        queued::write_edit(&mut self.bytes, partition(device_id, self.partitions), device_id, command, edit);
+        self.len += 1;
+    }
+
+    /// Adds a new name and labels, as former versions did for an edit; `command` as for [`Entries::edit`].
     pub fn describe(&mut self, device_id: &str, command: u64, description: &Description) {
         queued::write_describe(&mut self.bytes, partition(device_id, self.partitions), device_id, command, description);
         self.len += 1;
@@ -40,6 +46,7 @@ impl Entries {
         match request {
             Request::Record(reading) => self.record(device_id, reading),
             Request::Describe(command, description) => self.describe(device_id, *command, description),
+            Request::Edit(command, edit) => self.edit(device_id, *command, edit),
             Request::Forget(command) => self.forget(device_id, *command),
         }
     }

@@ -4,8 +4,8 @@
 //! the memory that a device takes here, its id and its 16 reading ids included.
 
 use fieldwatch_broker::{
-    BoxFuture, Checkpoint, ConsumeError, Consumer, DeadLetterError, Delivered, DeliveredEntry, Delivery, Entries, PublishError,
-    QueueHealth, ReadingQueue,
+    BoxFuture, Checkpoint, ConsumeError, Consumer, DeadLetterError, Delivered, DeliveredEntry, Delivery, Entries, NewLetter, Next,
+    Parking, PublishError, QueueHealth, ReadingQueue,
 };
 use fieldwatch_device_state::{DeviceStates, StateOptions};
 use fieldwatch_domain::{Celsius, DeviceNumber, Location, Reading, ReadingId, Rules, Timestamp};

@@ -4,9 +4,9 @@ use crate::cells::FETCH;
 use crate::decided::Decided;
 use crate::storing::End;
 use crate::turn::{Judge, TurnOutcome};
-use crate::{CommandOutcome, ReadingLabel, ReadingResult, Shard, backoff::Backoff};
+use crate::{CommandOutcome, ReadingLabel, ReadingResult, Shard, backoff::Backoff, ticks};
 use fieldwatch_broker::Delivery;
-use fieldwatch_domain::{DeviceNumber, Presence};
+use fieldwatch_domain::{DeviceNumber, Presence, Timestamp};
 use fieldwatch_event_store::Batch;
 use fieldwatch_wire::queued::{Request, read_entry};
 use std::borrow::Cow;
@@ -84,20 +84,25 @@ impl Shard {
         Ok(())
     }
 
-    /// Notes that these devices were heard of, and how far the shard has listened to what was received.
+    /// Notes when these devices were heard of, and how far the shard has listened to what was received.
+    ///
+    /// Silence counts from receipt, so what a reading has waited in the queue is taken off. Only the wall clock tells how long
+    /// that was, and it may have jumped: so no reading counts as received later than now, nor before the tick up to which
+    /// everything is decided already, or it would have been decided by then. That tick never is before the start.
     fn note_receipts(&mut self, turns: &[Turn]) {
-        let now = self.ticks.now();
+        let (now, clock) = (self.ticks.now(), (self.options.clock)());
+        let waited_ms = |since: Timestamp| clock.unix_ms().saturating_sub(since.unix_ms()).max(0) as u64;
         let mut newest_receipt = None;
         for turn in turns {
             let Some(Request::Record(reading)) = &turn.request else { continue };
             newest_receipt = newest_receipt.max(Some(reading.received_at));
+            let received = ticks::before(now, waited_ms(reading.received_at)).max(self.heard_through.min(now));
             let cell = self.cells.cell(turn.device);
-            cell.received = now;
+            cell.received = cell.received.max(received);
             self.timers.arm(turn.device, cell);
         }
         if let Some(newest) = newest_receipt {
-            let waited_ms = (self.options.clock)().unix_ms().saturating_sub(newest.unix_ms()).max(0);
-            self.heard_with_lag(now, waited_ms as u64);
+            self.heard_with_lag(now, waited_ms(newest));
         }
     }
 
@@ -157,7 +162,7 @@ impl Shard {
                 let body = delivery.bytes.get(entry.body.clone()).unwrap_or_default();
                 self.park(entry, (delivery.form, body), "the device failed on it three times", Some(id.as_str())).await?;
                 match request {
-                    Some(Request::Describe(command, _) | Request::Forget(command)) => {
+                    Some(Request::Describe(command, _) | Request::Edit(command, _) | Request::Forget(command)) => {
                         self.commands.answer(command, CommandOutcome::Parked);
                     }
                     Some(Request::Record(_)) | None => self.count(ReadingResult::parked, 1),

@@ -36,6 +36,11 @@ pub(crate) fn at_least(duration: Duration) -> u32 {
     steps(duration.as_millis().div_ceil(u128::from(STEP_MS))).saturating_add(1)
 }
 
+/// The step so many milliseconds before the step `now`, or one step later; the first one when that is before the start.
+pub(crate) fn before(now: u32, ms: u64) -> u32 {
+    now.saturating_sub(steps(u128::from(ms / STEP_MS)))
+}
+
 fn steps(count: u128) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -50,6 +55,14 @@ mod tests {
         assert_eq!(at_least(Duration::from_millis(50)), 2);
         assert_eq!(at_least(Duration::from_millis(51)), 3);
         assert_eq!(at_least(Duration::from_hours(24 * 365 * 100)), u32::MAX);
+    }
+
+    #[test]
+    fn what_was_long_ago_is_never_counted_as_longer_ago_nor_as_before_the_start() {
+        assert_eq!(before(10, 0), 10);
+        assert_eq!(before(10, 49), 10);
+        assert_eq!(before(10, 50), 9);
+        assert_eq!(before(10, u64::MAX), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! One device takes its turn: what it decides about a request, as entries to be stored.
 
 use crate::CommandOutcome;
-use fieldwatch_domain::{DeviceEvent, DeviceNumber, Outcome, Reading, RecordedEvent, Rules, Timestamp, Tracking};
+use fieldwatch_domain::{Description, DeviceEvent, DeviceNumber, Outcome, Reading, RecordedEvent, Rules, Timestamp, Tracking};
 use fieldwatch_event_store::{DeviceState, Entry, LateReading, Observation};
 use fieldwatch_wire::queued::Request;
 
@@ -41,12 +41,11 @@ pub(crate) fn take_turn(
     match request {
         Request::Record(reading) => record(state, device, reading, judge, scratch, entries),
         Request::Describe(command, description) => {
-            let answer = match state.device.describe(description) {
-                None => CommandOutcome::UnknownDevice,
-                Some(None) => CommandOutcome::Done { version: state.device.version() },
-                Some(Some(event)) => commanded(state, device, event, judge, entries),
-            };
-            TurnOutcome::Commanded(*command, answer)
+            TurnOutcome::Commanded(*command, describe(state, device, description, judge, entries))
+        }
+        Request::Edit(command, edit) => {
+            let description = state.device.description().edited(edit);
+            TurnOutcome::Commanded(*command, describe(state, device, &description, judge, entries))
         }
         Request::Forget(command) => {
             let answer = match state.device.forget() {
@@ -128,6 +127,20 @@ pub(crate) fn recorded_without_reading(
         received_at: recorded_at,
         reading_id: None,
         event,
+    }
+}
+
+fn describe(
+    state: &DeviceState,
+    device: DeviceNumber,
+    description: &Description,
+    judge: &Judge,
+    entries: &mut Vec<Entry>,
+) -> CommandOutcome {
+    match state.device.describe(description) {
+        None => CommandOutcome::UnknownDevice,
+        Some(None) => CommandOutcome::Done { version: state.device.version() },
+        Some(Some(event)) => commanded(state, device, event, judge, entries),
     }
 }
 

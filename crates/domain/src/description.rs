@@ -16,6 +16,62 @@ pub struct Description {
     labels: Box<[Box<str>]>,
 }
 
+/// What becomes of one part of a description.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    /// It stays as it is.
+    #[default]
+    Stays,
+    /// It becomes this, whatever it was.
+    Becomes(T),
+}
+
+impl<T> Change<T> {
+    /// What it becomes; `None` when it stays.
+    pub const fn becomes(&self) -> Option<&T> {
+        match self {
+            Self::Stays => None,
+            Self::Becomes(value) => Some(value),
+        }
+    }
+
+    fn try_map<U, E>(self, check: impl FnOnce(T) -> Result<U, E>) -> Result<Change<U>, E> {
+        match self {
+            Self::Stays => Ok(Change::Stays),
+            Self::Becomes(value) => check(value).map(Change::Becomes),
+        }
+    }
+}
+
+/// What people want changed of a description, checked. What it makes of a device's name and labels depends on what they are
+/// when the device decides, so two edits of different parts never undo each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    name: Change<Option<Box<str>>>,
+    labels: Change<Box<[Box<str>]>>,
+}
+
+impl Edit {
+    /// Takes what becomes of name (`None`: it has none any more) and labels, each checked as [`Description::new`] does. They
+    /// have no limit in common, so whatever the device has then, the edit can be made.
+    ///
+    /// # Errors
+    /// Says what is wrong with them.
+    pub fn new(name: Change<Option<&str>>, labels: Change<&[String]>) -> Result<Self, InvalidDescription> {
+        Ok(Self { name: name.try_map(|name| name.map(checked_name).transpose())?, labels: labels.try_map(checked_labels)? })
+    }
+
+    /// What becomes of the name; `None` in it: it is cleared.
+    pub const fn name(&self) -> &Change<Option<Box<str>>> {
+        &self.name
+    }
+
+    /// What becomes of the labels.
+    pub const fn labels(&self) -> &Change<Box<[Box<str>]>> {
+        &self.labels
+    }
+}
+
 /// Why a name or a list of labels is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidDescription {
@@ -42,28 +98,16 @@ impl Description {
     /// # Errors
     /// Says what is wrong with them.
     pub fn new(name: Option<&str>, labels: &[String]) -> Result<Self, InvalidDescription> {
-        if let Some(name) = name {
-            let chars = name.chars().count();
-            if chars == 0 || chars > MAX_NAME_CHARS {
-                return Err(InvalidDescription::NameLength(chars));
-            }
-            if name.chars().any(char::is_control) {
-                return Err(InvalidDescription::NameControlCharacter);
-            }
+        Ok(Self { name: name.map(checked_name).transpose()?, labels: checked_labels(labels)? })
+    }
+
+    /// What an edit makes of it.
+    #[must_use]
+    pub fn edited(&self, edit: &Edit) -> Self {
+        Self {
+            name: edit.name.becomes().unwrap_or(&self.name).clone(),
+            labels: edit.labels.becomes().unwrap_or(&self.labels).clone(),
         }
-        if labels.len() > MAX_LABELS {
-            return Err(InvalidDescription::TooManyLabels(labels.len()));
-        }
-        for (at, label) in labels.iter().enumerate() {
-            let chars = label.chars().count();
-            if chars == 0 || chars > MAX_LABEL_CHARS || label.chars().any(char::is_control) {
-                return Err(InvalidDescription::Label(at));
-            }
-            if labels[..at].contains(label) {
-                return Err(InvalidDescription::RepeatedLabel(at));
-            }
-        }
-        Ok(Self { name: name.map(Into::into), labels: labels.iter().map(|label| label.as_str().into()).collect() })
     }
 
     /// The name, if the device has one.
@@ -82,6 +126,33 @@ impl Description {
     }
 }
 
+fn checked_name(name: &str) -> Result<Box<str>, InvalidDescription> {
+    let chars = name.chars().count();
+    if chars == 0 || chars > MAX_NAME_CHARS {
+        return Err(InvalidDescription::NameLength(chars));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(InvalidDescription::NameControlCharacter);
+    }
+    Ok(name.into())
+}
+
+fn checked_labels(labels: &[String]) -> Result<Box<[Box<str>]>, InvalidDescription> {
+    if labels.len() > MAX_LABELS {
+        return Err(InvalidDescription::TooManyLabels(labels.len()));
+    }
+    for (at, label) in labels.iter().enumerate() {
+        let chars = label.chars().count();
+        if chars == 0 || chars > MAX_LABEL_CHARS || label.chars().any(char::is_control) {
+            return Err(InvalidDescription::Label(at));
+        }
+        if labels[..at].contains(label) {
+            return Err(InvalidDescription::RepeatedLabel(at));
+        }
+    }
+    Ok(labels.iter().map(|label| label.as_str().into()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +167,28 @@ mod tests {
         assert_eq!(Description::new(None, &labels(33)), Err(InvalidDescription::TooManyLabels(33)));
         assert_eq!(Description::new(None, &["a".into(), "b".repeat(65)]), Err(InvalidDescription::Label(1)));
         assert_eq!(Description::new(None, &["a".into(), "a".into()]), Err(InvalidDescription::RepeatedLabel(1)));
+    }
+
+    #[test]
+    fn what_an_edit_does_not_mention_stays_and_the_rest_becomes_what_it_says() {
+        let before = Description::new(Some("old"), &["a".into(), "b".into()]).expect("valid");
+        let edited = |name, labels: Change<&[String]>| {
+            let after = before.edited(&Edit::new(name, labels).expect("valid"));
+            (after.name().map(str::to_owned), after.labels().join(","))
+        };
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!(edited(Change::Stays, Change::Stays), (name("old"), "a,b".into()));
+        assert_eq!(edited(Change::Becomes(None), Change::Stays), (None, "a,b".into()));
+        assert_eq!(edited(Change::Becomes(Some("new")), Change::Stays), (name("new"), "a,b".into()));
+        assert_eq!(edited(Change::Stays, Change::Becomes(&[])), (name("old"), String::new()));
+        assert_eq!(edited(Change::Stays, Change::Becomes(&["c".into()])), (name("old"), "c".into()));
+    }
+
+    #[test]
+    fn an_edit_is_checked_like_a_description() {
+        let refused = |name, labels: Change<&[String]>| Edit::new(name, labels).expect_err("refused");
+        assert_eq!(refused(Change::Becomes(Some("")), Change::Stays), InvalidDescription::NameLength(0));
+        let repeated = ["a".to_owned(), "a".to_owned()];
+        assert_eq!(refused(Change::Stays, Change::Becomes(&repeated)), InvalidDescription::RepeatedLabel(1));
     }
 }

@@ -24,7 +24,7 @@ mod tracking;
 
 pub use by_shelf::ByShelf;
 pub use celsius::{Celsius, TemperatureOutOfRange};
-pub use description::{Description, InvalidDescription, MAX_LABEL_CHARS, MAX_LABELS, MAX_NAME_CHARS};
+pub use description::{Change, Description, Edit, InvalidDescription, MAX_LABEL_CHARS, MAX_LABELS, MAX_NAME_CHARS};
 pub use device::{Device, Outcome, Presence};
 pub use device_id::{DeviceId, InvalidDeviceId, check_device_id, fnv1a_64};
 pub use device_numbers::{DeviceNumber, DeviceNumbers, Ids, SHELVES};

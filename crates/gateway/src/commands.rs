@@ -15,7 +15,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fieldwatch_broker::Entries;
 use fieldwatch_device_state::CommandOutcome;
-use fieldwatch_domain::{Description, InvalidDescription};
+use fieldwatch_domain::{Change, Edit, InvalidDescription};
 use fieldwatch_wire::ingest::BodyFormat;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -26,6 +26,9 @@ use std::time::Duration;
 
 /// So long the asker waits for what becomes of a command; it stays in the queue however long it takes.
 const OUTCOME_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the events of another process have come.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The largest edit: 32 labels and a name, every character escaped, is a tenth of it.
 const MAX_EDIT_BYTES: usize = 256 * 1024;
@@ -42,11 +45,15 @@ pub(crate) async fn describe(
         return Err(media_type("the content type must be application/json".into()).closing());
     }
     let read = body::read(&app.intake.work, body, MAX_EDIT_BYTES).await?;
-    let edit = Edit::of(&read.bytes)?;
-    let device = app.parts.directory.find(&id).ok_or_else(Problem::unknown_device)?;
-    let description = edit.apply(&device.description)?;
-    command(&app, |entries, number| entries.describe(&id, number, &description)).await?;
-    let device = app.parts.directory.find(&id).ok_or_else(Problem::unknown_device)?;
+    let edit = edit_of(&read.bytes)?;
+    let directory = app.parts.directory()?;
+    if directory.find(&id).is_none() {
+        return Err(Problem::unknown_device());
+    }
+    // The edit travels, not what it makes of the device as it is now: the device may be another one when it decides.
+    let version = command(&app, |entries, number| entries.edit(&id, number, &edit)).await?;
+    told_of(&app, &id, version).await?;
+    let device = directory.find(&id).ok_or_else(Problem::unknown_device)?;
     let mut body = String::with_capacity(512);
     write_single_device(&mut body, &device);
     Ok(json(StatusCode::OK, body))
@@ -54,16 +61,32 @@ pub(crate) async fn describe(
 
 /// `DELETE /api/v1/devices/{id}`
 pub(crate) async fn forget(State(app): State<Arc<App>>, DevicePath(id): DevicePath) -> Result<Response, Problem> {
-    if app.parts.directory.find(&id).is_none() {
+    if app.parts.directory()?.find(&id).is_none() {
         return Err(Problem::unknown_device());
     }
-    command(&app, |entries, number| entries.forget(&id, number)).await?;
+    let version = command(&app, |entries, number| entries.forget(&id, number)).await?;
+    told_of(&app, &id, version).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Publishes a command and waits until its device has decided it.
-async fn command(app: &App, write: impl FnOnce(&mut Entries, u64)) -> Result<(), Problem> {
-    let commands = app.parts.states.commands();
+/// Waits until the directory was told of a device's version. When another process has decided, its word comes faster than
+/// the events of the store.
+async fn told_of(app: &App, id: &str, version: u64) -> Result<(), Problem> {
+    let directory = app.parts.directory()?;
+    let telling = async {
+        while directory.find(id).is_some_and(|device| device.row.version < version) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(OUTCOME_PATIENCE, telling).await.map_err(|_| {
+        let detail = "it is done, but the change has not come here yet";
+        Problem::unavailable("command_pending", detail, 5)
+    })
+}
+
+/// Publishes a command and waits until its device has decided it; gives the device's version then.
+async fn command(app: &App, write: impl FnOnce(&mut Entries, u64)) -> Result<u64, Problem> {
+    let commands = &app.parts.commands;
     let (number, outcome) = commands.expect();
     let mut entries = Entries::new(app.parts.queue.partitions());
     write(&mut entries, number);
@@ -72,7 +95,7 @@ async fn command(app: &App, write: impl FnOnce(&mut Entries, u64)) -> Result<(),
         return Err(problem);
     }
     match tokio::time::timeout(OUTCOME_PATIENCE, outcome).await {
-        Ok(Ok(CommandOutcome::Done { .. })) => Ok(()),
+        Ok(Ok(CommandOutcome::Done { version })) => Ok(version),
         Ok(Ok(CommandOutcome::UnknownDevice)) => Err(Problem::unknown_device()),
         Ok(Ok(CommandOutcome::Parked)) => {
             let detail = "the device failed on it again and again; it is among the dead letters";
@@ -82,31 +105,6 @@ async fn command(app: &App, write: impl FnOnce(&mut Entries, u64)) -> Result<(),
             commands.forget(number);
             let detail = "it is in the queue, but was not done in time; it may still happen";
             Err(Problem::unavailable("command_pending", detail, 5))
-        }
-    }
-}
-
-/// An edit: what is not mentioned stays, `null` clears.
-#[derive(Debug, Default, PartialEq)]
-struct Edit {
-    name: Change<Option<String>>,
-    labels: Change<Vec<String>>,
-}
-
-/// What becomes of a member.
-#[derive(Debug, Default, PartialEq)]
-enum Change<T> {
-    /// It was not mentioned.
-    #[default]
-    Stays,
-    Becomes(T),
-}
-
-impl<T> Change<T> {
-    fn or(self, current: impl FnOnce() -> T) -> T {
-        match self {
-            Self::Stays => current(),
-            Self::Becomes(value) => value,
         }
     }
 }
@@ -136,50 +134,47 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-impl Edit {
-    fn of(body: &[u8]) -> Result<Self, Problem> {
-        let not_json = |error| Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"));
-        if !serde_json::from_slice::<Value>(body).map_err(not_json)?.is_object() {
-            return Err(Problem::invalid("invalid_description", vec![wrong("", "must be an object with name, labels, or both")]));
-        }
-        let Members(members) = serde_json::from_slice(body).map_err(not_json)?;
-        let mut edit = Self::default();
-        let mut errors = Vec::new();
-        for (at, (member, value)) in members.iter().enumerate() {
-            if members[..at].iter().any(|(before, _)| before == member) {
-                errors.push(wrong(member.clone(), "is given more than once"));
-                continue;
-            }
-            match (member.as_str(), value.clone()) {
-                ("name", Value::String(name)) if !name.is_empty() && name.trim().is_empty() => {
-                    errors.push(wrong("name", "must not be blanks only"));
-                }
-                ("name", Value::Null) => edit.name = Change::Becomes(None),
-                ("name", Value::String(name)) => edit.name = Change::Becomes(Some(name)),
-                ("name", _) => errors.push(wrong("name", "must be text or null")),
-                ("labels", Value::Null) => edit.labels = Change::Becomes(Vec::new()),
-                ("labels", value) => match serde_json::from_value(value) {
-                    Ok(labels) => edit.labels = Change::Becomes(labels),
-                    Err(_) => errors.push(wrong("labels", "must be an array of texts, or null")),
-                },
-                _ => errors.push(wrong(member.clone(), "is not known; known are name, labels")),
-            }
-        }
-        if errors.is_empty() { Ok(edit) } else { Err(Problem::invalid("invalid_description", errors)) }
+/// Reads an edit: what is not mentioned stays, `null` clears.
+fn edit_of(body: &[u8]) -> Result<Edit, Problem> {
+    let not_json = |error| Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"));
+    if !serde_json::from_slice::<Value>(body).map_err(not_json)?.is_object() {
+        return Err(Problem::invalid("invalid_description", vec![wrong("", "must be an object with name, labels, or both")]));
     }
+    let Members(members) = serde_json::from_slice(body).map_err(not_json)?;
+    let (mut name, mut labels) = (Change::Stays, Change::Stays);
+    let mut errors = Vec::new();
+    for (at, (member, value)) in members.iter().enumerate() {
+        if members[..at].iter().any(|(before, _)| before == member) {
+            errors.push(wrong(member.clone(), "is given more than once"));
+            continue;
+        }
+        match (member.as_str(), value) {
+            ("name", Value::String(text)) if !text.is_empty() && text.trim().is_empty() => {
+                errors.push(wrong("name", "must not be blanks only"));
+            }
+            ("name", Value::Null) => name = Change::Becomes(None),
+            ("name", Value::String(text)) => name = Change::Becomes(Some(text.as_str())),
+            ("name", _) => errors.push(wrong("name", "must be text or null")),
+            ("labels", Value::Null) => labels = Change::Becomes(Vec::new()),
+            ("labels", value) => match Vec::<String>::deserialize(value) {
+                Ok(texts) => labels = Change::Becomes(texts),
+                Err(_) => errors.push(wrong("labels", "must be an array of texts, or null")),
+            },
+            _ => errors.push(wrong(member.clone(), "is not known; known are name, labels")),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Problem::invalid("invalid_description", errors));
+    }
+    let labels = labels.becomes().map_or(Change::Stays, |labels| Change::Becomes(labels.as_slice()));
+    Edit::new(name, labels)
+        .map_err(|error| Problem::invalid("invalid_description", vec![wrong(field_of(&error), error.to_string())]))
+}
 
-    fn apply(self, current: &Description) -> Result<Description, Problem> {
-        let name = self.name.or(|| current.name().map(str::to_owned));
-        let labels = self.labels.or(|| current.labels().iter().map(ToString::to_string).collect());
-        Description::new(name.as_deref(), &labels).map_err(|error| {
-            let field = match error {
-                InvalidDescription::NameLength(_) | InvalidDescription::NameControlCharacter => "name",
-                InvalidDescription::TooManyLabels(_) | InvalidDescription::Label(_) | InvalidDescription::RepeatedLabel(_) => {
-                    "labels"
-                }
-            };
-            Problem::invalid("invalid_description", vec![wrong(field, error.to_string())])
-        })
+fn field_of(error: &InvalidDescription) -> &'static str {
+    match error {
+        InvalidDescription::NameLength(_) | InvalidDescription::NameControlCharacter => "name",
+        InvalidDescription::TooManyLabels(_) | InvalidDescription::Label(_) | InvalidDescription::RepeatedLabel(_) => "labels",
     }
 }
 
@@ -193,18 +188,19 @@ mod tests {
 
     #[test]
     fn what_an_edit_does_not_mention_stays_and_null_clears() {
-        let current = Description::new(Some("old"), &["a".into(), "b".into()]).expect("a description");
-        let edited = |body: &str| Edit::of(body.as_bytes()).expect("an edit").apply(&current).expect("a description");
-        assert_eq!(edited("{}"), current);
-        assert_eq!(edited(r#"{"name":null}"#), Description::new(None, &["a".into(), "b".into()]).expect("a description"));
-        assert_eq!(edited(r#"{"labels":null}"#), Description::new(Some("old"), &[]).expect("a description"));
-        assert_eq!(edited(r#"{"name":"new","labels":["c"]}"#), Description::new(Some("new"), &["c".into()]).expect("valid"));
+        let read = |body: &str| edit_of(body.as_bytes()).expect("an edit");
+        let edit = |name, labels: Change<&[String]>| Edit::new(name, labels).expect("valid");
+        assert_eq!(read("{}"), edit(Change::Stays, Change::Stays));
+        assert_eq!(read(r#"{"name":null}"#), edit(Change::Becomes(None), Change::Stays));
+        assert_eq!(read(r#"{"labels":null}"#), edit(Change::Stays, Change::Becomes(&[])));
+        let both = edit(Change::Becomes(Some("new")), Change::Becomes(&["c".into()]));
+        assert_eq!(read(r#"{"name":"new","labels":["c"]}"#), both);
     }
 
     #[test]
     fn a_wrong_edit_is_refused_with_its_field() {
         let refused = |body: &str| {
-            let problem = Edit::of(body.as_bytes()).and_then(|edit| edit.apply(&Description::default())).expect_err("it is wrong");
+            let problem = edit_of(body.as_bytes()).expect_err("it is wrong");
             (problem.status().as_u16(), problem.fields().join(","))
         };
         assert_eq!(refused("{"), (400, String::new()));

@@ -163,7 +163,7 @@ fn write_content(out: &mut String, letter: &DeadLetter) {
             write_json_string(out, &reading.id.to_string());
             out.push('}');
         }
-        Ok((_, Request::Describe(..))) => out.push_str(",\"kind\":\"describe\""),
+        Ok((_, Request::Describe(..) | Request::Edit(..))) => out.push_str(",\"kind\":\"describe\""),
         Ok((_, Request::Forget(_))) => out.push_str(",\"kind\":\"forget\""),
         Err(_) => out.push_str(",\"kind\":\"unreadable\""),
     }
@@ -173,7 +173,7 @@ fn write_content(out: &mut String, letter: &DeadLetter) {
 mod tests {
     use super::*;
     use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Timestamp};
-    use fieldwatch_wire::queued::ENTRY_HEADER;
+    use fieldwatch_wire::queued::{ENTRY_HEADER, EntryForm};
 
     #[test]
     fn a_letter_is_shown_as_far_as_it_can_be_read() {

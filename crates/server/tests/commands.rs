@@ -51,8 +51,7 @@ fn folder() -> TempDir {
 #[test]
 fn settings_that_ask_for_what_is_not_built_end_with_two_before_anything_is_opened() {
     for (file, said) in [
-        ("[queue]\nkind = \"rabbitmq\"\nrabbitmq.url = \"amqp://host\"", "queue.kind = \"rabbitmq\" is not built yet"),
-        ("[store]\nkind = \"postgresql\"\npostgresql.url = \"postgres://host/db\"", "store.kind = \"postgresql\" is not built yet"),
+        ("[store]\nkind = \"kurrentdb\"\nkurrentdb.url = \"kurrentdb://host\"", "store.kind = \"kurrentdb\" is not built yet"),
         ("[push]\nkind = \"pushpin\"\npushpin.control_url = \"http://host\"", "push.kind = \"pushpin\" is not built yet"),
         ("[server]\noriginal_endpoints = \"token\"", "\"token\" is not built yet"),
         ("[server]\nroles = [\"ingest\", \"api\"]", "server.roles"),

@@ -1,11 +1,12 @@
 //! What waits in the reading queue: one entry, as it is stored between ingest and device state.
 //!
 //! An entry is `partition: u16 LE, length: u16 LE, body`; the body is postcard of `Queued`. The format's version is
-//! the first byte of each queue frame ([`QUEUE_FORMAT`]); variants are only ever added at the end.
+//! the first byte of each queue frame ([`QUEUE_FORMAT`]); variants are only ever added at the end. Each is pinned by
+//! `golden/queue_entries_v1.txt`.
 
 use crate::damaged::Damaged;
 use crate::packed::{MOST, Packed, Unpacking};
-use fieldwatch_domain::{Celsius, Description, InvalidDescription, Location, Reading, ReadingId, Timestamp};
+use fieldwatch_domain::{Celsius, Change, Description, Edit, InvalidDescription, Location, Reading, ReadingId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -47,6 +48,20 @@ enum Queued<'a> {
         device_id: &'a str,
         command: u64,
     },
+    Edit {
+        device_id: &'a str,
+        command: u64,
+        name: StoredName<'a>,
+        labels: Option<Vec<&'a str>>,
+    },
+}
+
+/// What becomes of a name, in its stored form.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum StoredName<'a> {
+    Stays,
+    Cleared,
+    Set(&'a str),
 }
 
 /// The number of [`Queued::Reading`] in its stored form.
@@ -125,10 +140,13 @@ pub fn read_entry(form: EntryForm, body: &[u8]) -> Result<(Cow<'_, str>, Request
 pub enum Request {
     /// To take a reading.
     Record(Reading),
-    /// To take a new name and labels; the number is the command's, by which the asker is answered.
+    /// To take a new name and labels, both; the number is the command's, by which the asker is answered. Entries of former
+    /// versions ask so.
     Describe(u64, Box<Description>),
     /// To be forgotten; the number is the command's.
     Forget(u64),
+    /// To change name, labels, or both from what they are then; the number is the command's.
+    Edit(u64, Box<Edit>),
 }
 
 /// Appends an entry with a reading.
@@ -157,7 +175,7 @@ pub fn write_reading(out: &mut Vec<u8>, partition: u16, device_id: &str, reading
     note_length(out, start);
 }
 
-/// Appends an entry with an edit of name and labels.
+/// Appends an entry with a new name and labels, as former versions did for an edit.
 pub fn write_describe(out: &mut Vec<u8>, partition: u16, device_id: &str, command: u64, description: &Description) {
     let labels = description.labels().iter().map(AsRef::as_ref).collect();
     write_entry(out, partition, &Queued::Describe { device_id, command, name: description.name(), labels });
@@ -166,6 +184,17 @@ pub fn write_describe(out: &mut Vec<u8>, partition: u16, device_id: &str, comman
 /// Appends an entry with the wish to forget a device.
 pub fn write_forget(out: &mut Vec<u8>, partition: u16, device_id: &str, command: u64) {
     write_entry(out, partition, &Queued::Forget { device_id, command });
+}
+
+/// Appends an entry with an edit of name, labels, or both.
+pub fn write_edit(out: &mut Vec<u8>, partition: u16, device_id: &str, command: u64, edit: &Edit) {
+    let name = match edit.name() {
+        Change::Stays => StoredName::Stays,
+        Change::Becomes(None) => StoredName::Cleared,
+        Change::Becomes(Some(name)) => StoredName::Set(name),
+    };
+    let labels = edit.labels().becomes().map(|labels| labels.iter().map(AsRef::as_ref).collect());
+    write_entry(out, partition, &Queued::Edit { device_id, command, name, labels });
 }
 
 fn write_entry(out: &mut Vec<u8>, partition: u16, queued: &Queued<'_>) {
@@ -213,6 +242,17 @@ pub fn read_request(body: &[u8]) -> Result<(&str, Request), Damaged> {
             Ok((device_id, Request::Describe(command, Box::new(description))))
         }
         Queued::Forget { device_id, command } => Ok((device_id, Request::Forget(command))),
+        Queued::Edit { device_id, command, name, labels } => {
+            let name = match name {
+                StoredName::Stays => Change::Stays,
+                StoredName::Cleared => Change::Becomes(None),
+                StoredName::Set(name) => Change::Becomes(Some(name)),
+            };
+            let labels: Option<Vec<String>> = labels.map(|labels| labels.into_iter().map(Into::into).collect());
+            let labels = labels.as_deref().map_or(Change::Stays, Change::Becomes);
+            let edit = Edit::new(name, labels).map_err(|_: InvalidDescription| Damaged("edit of a description"))?;
+            Ok((device_id, Request::Edit(command, Box::new(edit))))
+        }
     }
 }
 

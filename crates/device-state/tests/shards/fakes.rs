@@ -29,6 +29,8 @@ pub(crate) enum Next {
     HangAfter,
     /// It stores after so long.
     Delay(Duration),
+    /// It stores, and answers otherwise.
+    StoreButSay(AppendError),
 }
 
 #[derive(Default)]
@@ -117,6 +119,10 @@ impl EventStore for FakeStore {
                 Some(Next::Refuse(refusal)) => {
                     self.inner.lock().refused += 1;
                     Err(refusal)
+                }
+                Some(Next::StoreButSay(answer)) => {
+                    self.store(batch)?;
+                    Err(answer)
                 }
                 Some(Next::HangBefore) => {
                     self.inner.lock().hanging += 1;

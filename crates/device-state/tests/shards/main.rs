@@ -19,3 +19,7 @@ mod commands;
 mod stopping;
 
 mod crashes;
+
+mod shared;
+
+mod ownership;

@@ -124,3 +124,84 @@ async fn a_whole_fleet_falls_silent_in_parts_between_which_readings_get_through(
     // Ten parts of at most 2 048, the last one smaller.
     assert_eq!((parts.iter().sum::<usize>(), parts.iter().max(), parts.len()), (20_000, Some(&2_048), 10));
 }
+
+/// The store lets everybody wait for four minutes, and a device's reading is in the queue behind that.
+async fn with_a_reading_that_waited_four_minutes(options: StateOptions) -> World {
+    let world = World::start(StateOptions { shards: 1, ..options }).await;
+    world.store_does_next(Next::Delay(Duration::from_mins(4)));
+    world.send("first", &world.reading(1, 20.0, 0.0));
+    world.until("the store lets the first one wait", || world.store.inner.lock().hanging == 1).await;
+    world.send("a", &world.reading(2, 20.0, 0.0));
+    world.settled().await;
+    assert!(world.elapsed() >= Duration::from_mins(4), "it has waited");
+    assert_eq!(world.events("a"), [(1, EventType::Created)]);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_counts_from_receipt_however_long_a_reading_waited_for_its_decision() {
+    let world = with_a_reading_that_waited_four_minutes(watchful()).await;
+    world.pass(Duration::from_millis(59_900)).await;
+    assert_eq!(world.events("a").len(), 1);
+    world.pass(SLACK).await;
+    assert_eq!(world.events("a"), [(1, EventType::Created), (2, EventType::GoneSilent)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waited_longer_than_the_span_makes_its_device_silent_once_all_behind_it_is_heard() {
+    let world = with_a_reading_that_waited_four_minutes(StateOptions { silent_after: Some(Duration::from_mins(1)), ..watchful() });
+    let world = world.await;
+    world.pass(SLACK).await;
+    assert_eq!(world.events("a"), [(1, EventType::Created), (2, EventType::GoneSilent)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_waited_over_a_start_counts_from_the_start() {
+    let world = World::start(watchful()).await;
+    world.store_does_next(Next::HangBefore);
+    world.send("a", &world.reading(1, 20.0, 0.0));
+    world.pass(Duration::from_mins(4)).await;
+    let world = world.crash_and_restart().await;
+    world.settled().await;
+    world.pass(JUST_BEFORE).await;
+    assert_eq!(world.events("a").len(), 1);
+    world.pass(SLACK).await;
+    assert_eq!(world.events("a").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_jumped_makes_nobody_silent_too_early_and_nobody_heard_of_later_than_now() {
+    const HOUR_MS: i64 = 3_600_000;
+    let world = World::start(watchful()).await;
+    world.pass(Duration::from_mins(10)).await;
+    let at = |shift_ms: i64| Timestamp::from_unix_ms(world.now().unix_ms() + shift_ms);
+    for (device, shift_ms) in [("jumped ahead", -HOUR_MS), ("jumped back", HOUR_MS)] {
+        let mut reading = world.reading(1, 20.0, 0.0);
+        reading.received_at = at(shift_ms);
+        world.take(&[(device, reading)]).await;
+    }
+    // Nothing else was waiting, so they cannot have been received much earlier than they were decided.
+    world.pass(Duration::from_secs(298)).await;
+    assert_eq!((world.events("jumped ahead").len(), world.events("jumped back").len()), (1, 1));
+    world.pass(SLACK * 2).await;
+    assert_eq!((world.events("jumped ahead").len(), world.events("jumped back").len()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_receipt_that_is_decided_later_takes_nothing_back() {
+    let world = World::start(StateOptions { shards: 1, ..watchful() }).await;
+    // So that it is looked at after five minutes, whatever comes.
+    world.take(&[("a", world.reading(10, 20.0, 0.0))]).await;
+    world.store_does_next(Next::Delay(Duration::from_mins(4)));
+    world.send("first", &world.reading(1, 20.0, 0.0));
+    world.until("the store lets the first one wait", || world.store.inner.lock().hanging == 1).await;
+    let older = world.reading(2, 20.0, 0.0);
+    world.pass(Duration::from_mins(3)).await;
+    world.send("a", &world.reading(3, 20.0, 0.0));
+    world.send("a", &older);
+    world.settled().await;
+    world.pass(Duration::from_secs(210)).await;
+    assert_eq!(world.events("a").len(), 1, "the newest receipt counts");
+    world.pass(Duration::from_secs(30) + SLACK).await;
+    assert_eq!(world.events("a").len(), 2);
+}

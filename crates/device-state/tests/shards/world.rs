@@ -4,7 +4,7 @@ use crate::fakes::{FakeParking, FakeQueue, FakeStore, Next};
 use fieldwatch_broker::{Entries, ReadingQueue};
 use fieldwatch_device_state::{DeviceStates, ReadingLabel, ReadingResult, Running, StateOptions};
 use fieldwatch_domain::{
-    Celsius, Description, DeviceNumber, DeviceNumbers, EventType, Location, Reading, ReadingId, Rules, Timestamp,
+    Celsius, Description, DeviceNumber, DeviceNumbers, Edit, EventType, Location, Reading, ReadingId, Rules, Timestamp,
 };
 use fieldwatch_event_store::{DeviceState, Entry, EventStore, RecoverError, Recovered};
 use std::{sync::Arc, time::Duration};
@@ -116,6 +116,13 @@ impl World {
     pub(crate) fn describe(&self, device_id: &str, command: u64, name: &str) {
         let mut entries = Entries::new(self.queue.partitions());
         entries.describe(device_id, command, &Description::new(Some(name), &[]).expect("a valid name"));
+        self.queue.put(&entries);
+    }
+
+    /// Asks a device for a change of its name, its labels, or both.
+    pub(crate) fn edit(&self, device_id: &str, command: u64, edit: &Edit) {
+        let mut entries = Entries::new(self.queue.partitions());
+        entries.edit(device_id, command, edit);
         self.queue.put(&entries);
     }
 

@@ -108,7 +108,9 @@ async fn ids_derive_from_the_key_and_are_unique_without_one() {
     let ids = |requests: Vec<(String, queued::Request)>| -> Vec<u64> {
         let ids = requests.into_iter().map(|(_, request)| match request {
             queued::Request::Record(reading) => reading.id.fingerprint(),
-            queued::Request::Describe(..) | queued::Request::Forget(_) => panic!("nobody asked for that"),
+            queued::Request::Describe(..) | queued::Request::Edit(..) | queued::Request::Forget(_) => {
+                panic!("nobody asked for that")
+            }
         });
         ids.collect()
     };

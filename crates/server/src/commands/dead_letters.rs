@@ -75,9 +75,18 @@ fn asked(letter: &DeadLetter) -> String {
         Ok((device_id, Request::Describe(_, description))) => {
             format!("to be described: {device_id} as {:?} with labels {:?}", description.name(), description.labels())
         }
+        Ok((device_id, Request::Edit(_, edit))) => {
+            let (name, labels) = (edit.name().becomes(), edit.labels().becomes());
+            format!("to be edited: {device_id}, name {}, labels {}", change(name), change(labels))
+        }
         Ok((device_id, Request::Forget(_))) => format!("to be forgotten: {device_id}"),
         Err(error) => error.to_string(),
     }
+}
+
+/// What becomes of a part of a description, for people.
+fn change<T: std::fmt::Debug>(becomes: Option<&T>) -> String {
+    becomes.map_or_else(|| "stays".to_owned(), |value| format!("becomes {value:?}"))
 }
 
 fn reading_json(device_id: &str, reading: &Reading) -> String {

@@ -1,5 +1,7 @@
 //! What no single value can show to be wrong, and what is configured right but not built yet.
 
+use fieldwatch_domain::SHELVES;
+
 use super::load::Loaded;
 use super::problem::Problem;
 use super::tree::{OriginalEndpoints, PushKind, QueueKind, Role, Settings, StoreKind};
@@ -57,21 +59,40 @@ pub(super) fn check(loaded: &Loaded, problems: &mut Vec<Problem>) {
     if settings.push.kind == PushKind::Pushpin {
         needed("push.pushpin.control_url", settings.push.pushpin.control_url.is_some(), "push.kind", "pushpin");
     }
+
+    // A device's shelf in the store and its partition are remainders of one hash.
+    if !SHELVES.is_multiple_of(settings.queue.rabbitmq.partitions as usize) {
+        wrong(&["queue.rabbitmq.partitions"], "must be 1, 2, 4, 8, 16, 32 or 64".to_owned());
+    }
+    let has = |role| server.roles.contains(&role);
+    let all = Role::ALL.iter().all(|role| has(*role));
+    if !all && settings.queue.kind == QueueKind::Embedded {
+        wrong(
+            &["server.roles", "queue.kind"],
+            "need all of ingest, state, api while queue.kind = \"embedded\": no other process can reach that queue".to_owned(),
+        );
+    } else if has(Role::State) != has(Role::Api) && store.kind == StoreKind::Embedded {
+        wrong(
+            &["server.roles", "store.kind"],
+            "need state and api together while store.kind = \"embedded\": no other process can reach that store".to_owned(),
+        );
+    }
+    if !devices.restore && store.kind != StoreKind::Embedded {
+        wrong(
+            &["devices.restore", "store.kind"],
+            "must be true unless store.kind = \"embedded\": what other processes know of devices cannot be left out".to_owned(),
+        );
+    }
 }
 
 /// What these settings ask for and this version cannot do, a sentence each; empty when it can do all.
 pub(crate) fn unsupported(settings: &Settings) -> Vec<String> {
     let mut missing = Vec::new();
     let mut not_built = |setting: &str, instead: &str| missing.push(format!("{setting} is not built yet; use {instead}"));
-    match settings.queue.kind {
-        QueueKind::Embedded => {}
-        QueueKind::RabbitMq => not_built(r#"queue.kind = "rabbitmq""#, r#""embedded""#),
-    }
     match settings.store.kind {
-        StoreKind::Embedded => {}
-        StoreKind::PostgreSql => not_built(r#"store.kind = "postgresql""#, r#""embedded""#),
-        StoreKind::KurrentDb => not_built(r#"store.kind = "kurrentdb""#, r#""embedded""#),
-        StoreKind::InfluxDb => not_built(r#"store.kind = "influxdb""#, r#""embedded""#),
+        StoreKind::Embedded | StoreKind::PostgreSql => {}
+        StoreKind::KurrentDb => not_built(r#"store.kind = "kurrentdb""#, r#""embedded" or "postgresql""#),
+        StoreKind::InfluxDb => not_built(r#"store.kind = "influxdb""#, r#""embedded" or "postgresql""#),
     }
     match settings.push.kind {
         PushKind::Embedded => {}
@@ -80,9 +101,6 @@ pub(crate) fn unsupported(settings: &Settings) -> Vec<String> {
     match settings.server.original_endpoints {
         OriginalEndpoints::Open | OriginalEndpoints::Off => {}
         OriginalEndpoints::Token => not_built(r#"server.original_endpoints = "token""#, r#""open" or "off""#),
-    }
-    if !Role::ALL.iter().all(|role| settings.server.roles.contains(role)) {
-        not_built("a process with only some of server.roles", "all of them: ingest, state, api");
     }
     missing
 }

@@ -130,9 +130,14 @@ pub(super) static KEYS: &[Key] = &[
     key!(queue.max_bytes, Size, "Size of the embedded queue beyond which readings are refused with 503."),
     key!(secret queue.rabbitmq.url, AMQP, "Where the broker is reached; amqps:// for TLS."),
     key!(
+        queue.rabbitmq.ca_file,
+        Text,
+        "File with the certificates (PEM) by which that of an amqps:// broker is checked; without it, those that are usually trusted."
+    ),
+    key!(
         queue.rabbitmq.partitions,
-        Count { least: 1, most: 1_024 },
-        "Number of partitions; the same in all processes on one broker."
+        Count { least: 1, most: 64 },
+        "Number of partitions: 1, 2, 4, 8, 16, 32 or 64; the same in all processes on one broker."
     ),
     key!(
         queue.rabbitmq.prefetch,

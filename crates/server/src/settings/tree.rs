@@ -98,6 +98,9 @@ pub(crate) enum QueueKind {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RabbitMq {
     pub(crate) url: Option<ServiceUrl>,
+    /// PEM certificates by which the broker's is checked, in place of the usual ones.
+    pub(crate) ca_file: Option<String>,
+    /// A divisor of 64.
     pub(crate) partitions: u32,
     /// Messages that one partition's owner holds unacknowledged.
     pub(crate) prefetch: u32,
@@ -209,6 +212,7 @@ impl Default for Settings {
                 max_bytes: ByteSize::from_gib(8),
                 rabbitmq: RabbitMq {
                     url: None,
+                    ca_file: None,
                     partitions: 16,
                     // A message holds up to 1 000 readings, so this is enough to keep a shard busy through one append.
                     prefetch: 32,

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::fmt::Write;
 
 fn bodies(bytes: &[u8]) -> Vec<(u16, &[u8])> {
     let (mut bodies, mut at) = (Vec::new(), 0);
@@ -37,6 +38,87 @@ fn what_was_queued_is_read_back() {
     assert_eq!(read_request(entries[2].1), Ok(("AL-0012", Request::Describe(9, Box::new(described)))));
     assert_eq!(read_request(entries[3].1), Ok(("AL-0012", Request::Forget(10))));
     assert!(read_request(&entries[0].1[..5]).is_err());
+}
+
+fn edit(name: Change<Option<&str>>, labels: Change<&[String]>) -> Edit {
+    Edit::new(name, labels).expect("valid")
+}
+
+/// One of each kind of entry, under what the golden file calls it.
+fn golden_entries() -> Vec<(&'static str, Request)> {
+    let described = Description::new(Some("Truck"), &["cold".into(), "north".into()]).expect("valid");
+    let reading = Reading {
+        temperature: Celsius::from_stored(485_000),
+        location: Location::from_stored(385_698_000, 456_974_000),
+        at: Some(Timestamp::from_unix_ms(1_767_225_600_000)),
+        received_at: Timestamp::from_unix_ms(1_767_225_600_500),
+        id: ReadingId::new("x1").expect("a valid id"),
+    };
+    let untimed = Reading { at: None, id: ReadingId::given(u64::MAX), ..reading.clone() };
+    let labels = ["cold".to_owned(), "north".to_owned()];
+    let edit = |name, labels| Request::Edit(9, Box::new(edit(name, labels)));
+    vec![
+        ("reading", Request::Record(reading)),
+        ("reading-untimed", Request::Record(untimed)),
+        ("describe", Request::Describe(9, Box::new(described))),
+        ("forget", Request::Forget(10)),
+        ("edit-nothing", edit(Change::Stays, Change::Stays)),
+        ("edit-name-cleared", edit(Change::Becomes(None), Change::Stays)),
+        ("edit-name-set", edit(Change::Becomes(Some("Truck")), Change::Stays)),
+        ("edit-labels", edit(Change::Stays, Change::Becomes(&labels))),
+        ("edit-both", edit(Change::Becomes(Some("Truck")), Change::Becomes(&[]))),
+    ]
+}
+
+#[test]
+fn version_1_is_written_byte_for_byte_as_the_golden_file_and_read_back() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/queue_entries_v1.txt");
+    let mut written = String::new();
+    for (name, request) in golden_entries() {
+        let mut entry = Vec::new();
+        match &request {
+            Request::Record(reading) => write_reading(&mut entry, 7, "AL-0012", reading),
+            Request::Describe(command, description) => write_describe(&mut entry, 7, "AL-0012", *command, description),
+            Request::Forget(command) => write_forget(&mut entry, 7, "AL-0012", *command),
+            Request::Edit(command, edit) => write_edit(&mut entry, 7, "AL-0012", *command, edit),
+        }
+        written.push_str(name);
+        written.push(' ');
+        for byte in &entry {
+            write!(written, "{byte:02x}").expect("a text takes any number of characters");
+        }
+        written.push('\n');
+    }
+    if std::env::var_os("WRITE_GOLDEN").is_some() {
+        std::fs::write(path, &written).expect("write the golden file");
+    }
+    let golden = std::fs::read_to_string(path).expect("read the golden file");
+    assert_eq!(golden, written);
+    for (line, (_, request)) in golden.lines().zip(golden_entries()) {
+        let (_, digits) = line.split_once(' ').expect("a name and bytes");
+        let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("digits"));
+        let entry: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal")).collect();
+        let entries = bodies(&entry);
+        assert_eq!((entries[0].0, read_request(entries[0].1)), (7, Ok(("AL-0012", request))));
+    }
+}
+
+#[test]
+fn an_edit_that_no_device_could_take_is_damage() {
+    for (name, labels) in [(StoredName::Set(""), None), (StoredName::Stays, Some(vec!["a", "a"]))] {
+        let mut bytes = Vec::new();
+        write_entry(&mut bytes, 0, &Queued::Edit { device_id: "a", command: 1, name, labels });
+        assert_eq!(read_request(&bytes[ENTRY_HEADER..]), Err(Damaged("edit of a description")));
+    }
+}
+
+#[test]
+fn the_largest_edit_fits_into_an_entry() {
+    let labels: Vec<String> = (0..32).map(|at| format!("{at:02}{}", "\u{1f69a}".repeat(62))).collect();
+    let largest = edit(Change::Becomes(Some(&"\u{1f69a}".repeat(200))), Change::Becomes(&labels));
+    let (mut bytes, id) = (Vec::new(), "i".repeat(128));
+    write_edit(&mut bytes, 0, &id, u64::MAX, &largest);
+    assert_eq!(read_request(bodies(&bytes)[0].1), Ok((&*id, Request::Edit(u64::MAX, Box::new(largest)))));
 }
 
 /// A reading with values of every length, and the same as postcard is to see it.
