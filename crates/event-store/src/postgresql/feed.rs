@@ -99,7 +99,8 @@ impl Feed<'_> {
                 return;
             }
         }
-        let end = self.shared.pool.read_within(LOOK_DEADLINE, |connection| async move { connection.row(END, &[]).await }).await;
+        let end =
+            self.shared.feed_pool.read_within(LOOK_DEADLINE, |connection| async move { connection.row(END, &[]).await }).await;
         let (end, newest) = match end {
             Ok(row) => (row.get::<_, i64>(0) as u64, row.get::<_, i64>(1) as u64),
             Err(failure) => {
@@ -133,7 +134,7 @@ impl Feed<'_> {
     async fn read_up_to(&self, end: u64, is_wanted: impl Fn(&Shared) -> bool) -> Result<bool, Failure> {
         let (shared, told) = (self.shared, self.told());
         let (found, upto) = shared
-            .pool
+            .feed_pool
             .read(|connection| async move {
                 WindowReader { connection: &connection, numbers: &shared.numbers, shelves: None }.next(told, end).await
             })

@@ -191,7 +191,9 @@ async fn without_a_way_to_the_server_an_append_is_answered_soon_and_nothing_of_i
         assert!(matches!(outcome, Err(AppendError::Unavailable(_))), "{outcome:?}");
         assert!(begun.elapsed() < Duration::from_secs(4));
     }
+    assert!(opened.store.health().trouble.is_some());
     proxy.open();
+    until("the store is well again though nobody appends", || opened.store.health().trouble.is_none()).await;
     let direct = database.open().await;
     let devices = direct.recover().await.0;
     assert_eq!(devices.keys().collect::<Vec<_>>(), ["a"], "nothing of the others");
