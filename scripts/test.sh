@@ -52,7 +52,7 @@ sums() {
   sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
     /^test result: / { for (i = 2; i <= NF; i++) { n = $(i - 1)
       if ($i == "passed;") p += n; else if ($i == "failed;") f += n; else if ($i == "ignored;") s += n } }        # cargo
-    / ?SKIPPED [^ ]+: / { s += 1; p -= 1 }                                                                        # the same
+    /SKIPPED / { n = gsub(/SKIPPED [a-z_0-9:]+: /, "&"); s += n; p -= n }                                           # the same
     /^ *Tests  / { for (i = 2; i <= NF; i++) { n = $(i - 1)
       if ($i == "passed") p += n; else if ($i == "failed") f += n; else if ($i ~ /^(skipped|todo)$/) s += n } }   # vitest
     /^(ℹ|#) (pass|fail|cancelled|skipped|todo) [0-9]+$/ {

@@ -49,7 +49,9 @@ pub(crate) use or_skip;
 /// passes prints is not shown.
 pub(crate) fn skipped(missing: &Missing) {
     let thread = std::thread::current();
-    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {}", thread.name().unwrap_or("a test"), missing.0);
+    // In one piece, so that what other tests say does not come between.
+    let line = format!("SKIPPED {}: {}\n", thread.name().unwrap_or("a test"), missing.0);
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A database.
