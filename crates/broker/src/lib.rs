@@ -16,11 +16,14 @@ mod letter_box;
 
 mod embedded;
 
+mod original;
+
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use embedded::{EmbeddedQueue, EmbeddedQueueOptions, OpenError};
 pub use entries::Entries;
 pub use fieldwatch_wire::queued::{Checkpoint, EntryForm};
 pub use letter_box::{LetterBox, NewLetter, Parking};
+pub use original::{MoverMetrics, MoverStatus, Names, Original, OriginalMover, OriginalOptions};
 pub use queue::{
     Acknowledge, BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Listener, Metrics, Next, PartitionReport,
     PublishError, QueueHealth, ReadingQueue,
