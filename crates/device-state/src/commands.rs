@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher, Hasher, RandomState},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use tokio::sync::oneshot;
 
@@ -12,10 +12,20 @@ use tokio::sync::oneshot;
 /// commands come from people and scripts, so this many waiting means that nobody decides any more.
 const MOST_WAITING: usize = 65_536;
 
-/// The commands that were published and not yet decided by a device of this process. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+/// The commands that this process has published and that are not yet decided. Cheap to clone.
+#[derive(Clone, Default)]
 pub struct Commands {
     waiting: Arc<Mutex<Waiting>>,
+    herald: Arc<OnceLock<Herald>>,
+}
+
+/// Tells other processes what became of a command that nobody here waits for. It must be quick and not block.
+pub type Herald = Box<dyn Fn(u64, CommandOutcome) + Send + Sync>;
+
+impl std::fmt::Debug for Commands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Commands").field("waiting", &self.waiting.lock().askers.len()).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -72,13 +82,32 @@ impl Commands {
         self.waiting.lock().askers.remove(&command);
     }
 
-    /// Tells whoever waits for a command; one that nobody waits for is none of ours.
+    /// From now on other processes are told what became of commands that nobody here waits for. Only the first call counts.
+    pub fn tell_others(&self, herald: Herald) {
+        drop(self.herald.set(herald));
+    }
+
+    /// Another process tells what became of a command; one that nobody here waits for is none of ours.
+    pub fn heard(&self, command: u64, outcome: CommandOutcome) {
+        let _was_ours = self.tell(command, outcome);
+    }
+
+    /// A device of this process has decided a command: tells whoever waits for it.
     pub(crate) fn answer(&self, command: u64, outcome: CommandOutcome) {
-        let asker = self.waiting.lock().askers.remove(&command);
-        if let Some(asker) = asker {
-            // An asker who has given up has dropped the receiver; the command is done all the same.
-            let _ = asker.send(outcome);
+        if !self.tell(command, outcome)
+            && let Some(herald) = self.herald.get()
+        {
+            herald(command, outcome);
         }
+    }
+
+    /// False: nobody here waits for it.
+    fn tell(&self, command: u64, outcome: CommandOutcome) -> bool {
+        let asker = self.waiting.lock().askers.remove(&command);
+        let Some(asker) = asker else { return false };
+        // An asker who has given up has dropped the receiver; the command is done all the same.
+        let _ = asker.send(outcome);
+        true
     }
 }
 
@@ -98,6 +127,19 @@ mod tests {
         commands.forget(first);
         assert_eq!(told_second.await, Ok(CommandOutcome::UnknownDevice));
         assert!(told_first.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_here_waits_for_is_told_to_others_once() {
+        let (here, there) = (Commands::default(), Commands::default());
+        let asker = there.clone();
+        here.tell_others(Box::new(move |command, outcome| asker.heard(command, outcome)));
+        let (ours, told_here) = here.expect();
+        let (theirs, told_there) = there.expect();
+        here.answer(ours, CommandOutcome::Parked);
+        here.answer(theirs, CommandOutcome::Done { version: 7 });
+        assert_eq!(told_here.await, Ok(CommandOutcome::Parked));
+        assert_eq!(told_there.await, Ok(CommandOutcome::Done { version: 7 }));
     }
 
     #[tokio::test]

@@ -44,7 +44,7 @@ mod visible;
 
 mod metrics;
 
-pub use commands::{CommandOutcome, Commands};
+pub use commands::{CommandOutcome, Commands, Herald};
 pub use metrics::{Metrics, ReadingLabel, ReadingResult};
 pub use running::Running;
 pub use shard::Shard;

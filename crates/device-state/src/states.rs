@@ -40,6 +40,8 @@ pub struct StateOptions {
 /// All devices, as far as they are restored, before they start.
 pub struct DeviceStates {
     options: StateOptions,
+    commands: Commands,
+    metrics: Metrics,
     numbers: Arc<DeviceNumbers>,
     shelves: Box<[Mutex<RestoredShelf>]>,
 }
@@ -61,7 +63,12 @@ pub enum StartError {
 impl DeviceStates {
     /// None yet.
     pub fn new(options: StateOptions, numbers: Arc<DeviceNumbers>) -> Self {
-        Self { options, numbers, shelves: (0..SHELVES).map(|_| Mutex::default()).collect() }
+        Self::reporting_to(Commands::default(), Metrics::default(), options, numbers)
+    }
+
+    /// None yet; whoever asks for something waits at these commands, and what happens is counted here.
+    pub fn reporting_to(commands: Commands, metrics: Metrics, options: StateOptions, numbers: Arc<DeviceNumbers>) -> Self {
+        Self { options, commands, metrics, numbers, shelves: (0..SHELVES).map(|_| Mutex::default()).collect() }
     }
 
     /// Takes what the store's recovery came across; may be called by several threads for different shelves.
@@ -112,7 +119,7 @@ impl DeviceStates {
         let visible = Arc::new(Visible::new(count));
         let (ask_to_stop, stop) = watch::channel(None);
         let (ended, all_ended) = mpsc::channel(1);
-        let (commands, metrics) = (Commands::default(), Metrics::default());
+        let (commands, metrics) = (self.commands.clone(), self.metrics.clone());
         let ticks = Ticks::starting_now();
         let mut shards = Vec::with_capacity(count);
         for index in 0..count {

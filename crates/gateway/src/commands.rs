@@ -43,10 +43,10 @@ pub(crate) async fn describe(
     }
     let read = body::read(&app.intake.work, body, MAX_EDIT_BYTES).await?;
     let edit = Edit::of(&read.bytes)?;
-    let device = app.parts.directory.find(&id).ok_or_else(Problem::unknown_device)?;
+    let device = app.parts.directory()?.find(&id).ok_or_else(Problem::unknown_device)?;
     let description = edit.apply(&device.description)?;
     command(&app, |entries, number| entries.describe(&id, number, &description)).await?;
-    let device = app.parts.directory.find(&id).ok_or_else(Problem::unknown_device)?;
+    let device = app.parts.directory()?.find(&id).ok_or_else(Problem::unknown_device)?;
     let mut body = String::with_capacity(512);
     write_single_device(&mut body, &device);
     Ok(json(StatusCode::OK, body))
@@ -54,7 +54,7 @@ pub(crate) async fn describe(
 
 /// `DELETE /api/v1/devices/{id}`
 pub(crate) async fn forget(State(app): State<Arc<App>>, DevicePath(id): DevicePath) -> Result<Response, Problem> {
-    if app.parts.directory.find(&id).is_none() {
+    if app.parts.directory()?.find(&id).is_none() {
         return Err(Problem::unknown_device());
     }
     command(&app, |entries, number| entries.forget(&id, number)).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn forget(State(app): State<Arc<App>>, DevicePath(id): DevicePa
 
 /// Publishes a command and waits until its device has decided it.
 async fn command(app: &App, write: impl FnOnce(&mut Entries, u64)) -> Result<(), Problem> {
-    let commands = app.parts.states.commands();
+    let commands = &app.parts.commands;
     let (number, outcome) = commands.expect();
     let mut entries = Entries::new(app.parts.queue.partitions());
     write(&mut entries, number);

@@ -24,10 +24,10 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
     let query = list_query(Query::of(&uri)?)?;
     let form = preferred(&headers, &FORMS);
     let _turn = app.intake.work.walk().await?;
-    let there = Arc::clone(&app);
+    let directory = Arc::clone(app.parts.directory()?);
     // Looks at every device, and may find a thousand to be written: too long for a runtime thread.
     let listing = tokio::task::spawn_blocking(move || {
-        let page = there.parts.directory.list(&query);
+        let page = directory.list(&query);
         if form == 0 { page_json(&page) } else { page_geo_json(&page) }
     });
     match listing.await {
@@ -42,7 +42,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri, headers: HeaderM
 /// `GET /api/v1/devices/{id}`
 pub(crate) async fn one(State(app): State<Arc<App>>, DevicePath(id): DevicePath, uri: Uri) -> Result<Response, Problem> {
     Query::of(&uri)?.finish()?;
-    let device = app.parts.directory.find(&id).ok_or_else(Problem::unknown_device)?;
+    let device = app.parts.directory()?.find(&id).ok_or_else(Problem::unknown_device)?;
     let mut body = String::with_capacity(512);
     write_single_device(&mut body, &device);
     Ok(json(StatusCode::OK, body))

@@ -25,7 +25,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, DevicePath(id): DevicePath
     let asked = Asked::of(Query::of(&uri)?)?;
     let device = known_device(&app, &id)?;
     let _turn = app.intake.work.walk().await?;
-    let store = &*app.parts.store;
+    let store = &**app.parts.history()?;
     let max_ahead = app.parts.limits.max_ahead;
     let (found, next) = match asked.order {
         Order::NewestFirst => {

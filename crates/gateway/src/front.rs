@@ -1,6 +1,7 @@
 //! Where every request comes in: the few that have to be fast are told apart here, all others go through the router.
 
 use crate::answer::{Answer, from_axum};
+use crate::parts::not_our_role;
 use crate::problem::Problem;
 use crate::readiness::Serving;
 use crate::{Readiness, ingest, original};
@@ -26,6 +27,9 @@ async fn route(serving: &Serving, request: Request<Incoming>) -> Answer {
     let app = &serving.app;
     let path = request.uri().path();
     if path == ingest::PATH && request.method() == Method::POST {
+        if !app.parts.roles.ingest {
+            return from_axum(not_our_role("ingest").into_response());
+        }
         return ingest::take(&app.intake, request).await;
     }
     // What is rare or large is boxed, so that a connection at rest costs little.

@@ -19,7 +19,7 @@ const CLOCK_DOUBT: Duration = Duration::from_hours(1);
 pub(crate) fn known_device(app: &App, id: &str) -> Result<DeviceNumber, Problem> {
     // An id may have a number because it was forgotten, or because its first reading is just being decided.
     let number = app.parts.numbers.find(id).ok_or_else(Problem::unknown_device)?;
-    app.parts.directory.row(number).map(|_| number).ok_or_else(Problem::unknown_device)
+    app.parts.directory()?.row(number).map(|_| number).ok_or_else(Problem::unknown_device)
 }
 
 /// One device's entries, newest first, read as they are asked for.

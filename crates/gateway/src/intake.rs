@@ -28,7 +28,7 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) fn new(parts: &Parts) -> Self {
-        let readings = &parts.states.metrics().readings;
+        let readings = &parts.readings.readings;
         let count = |result| readings.get_or_create(&ReadingLabel { result }).clone();
         Self {
             queue: Arc::clone(&parts.queue),

@@ -38,7 +38,11 @@ impl Mailboxes {
             return;
         }
         // The manager's mailbox is a series too.
-        let devices = self.parts.states.mailboxes(self.parts.max_mailbox_series.saturating_sub(1));
+        let devices = self
+            .parts
+            .late
+            .states()
+            .map_or_else(Vec::new, |states| states.mailboxes(self.parts.max_mailbox_series.saturating_sub(1)));
         let waiting = self.parts.queue.depths().iter().sum();
         *self.sample.lock().unwrap_or_else(PoisonError::into_inner) = Sample { waiting, devices };
     }

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::body::{self, MAX_BODY_BYTES, SMALL_BODY_BYTES};
 use crate::ingest::{encoding_of, media_type, refused_body};
 use crate::intake::Intake;
+use crate::parts::not_our_role;
 use crate::problem::{FieldError, Problem};
 use crate::stream;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -48,6 +49,9 @@ where
     if app.parts.original_endpoints == OriginalEndpoints::Off {
         let detail = "the endpoints of the original system are switched off (server.original_endpoints)";
         return from_axum(Problem::not_found("not_found", detail).into_response());
+    }
+    if operation == Operation::Reading && !app.parts.roles.ingest {
+        return from_axum(not_our_role("ingest").into_response());
     }
     let method = request.method().clone();
     match (operation, method) {

@@ -24,7 +24,7 @@ pub(crate) async fn stream(State(app): State<Arc<App>>, uri: Uri, headers: Heade
 
 /// Opens a stream and answers with it.
 pub(crate) fn open(app: &App, request: StreamRequest) -> Result<Response, Problem> {
-    let Some(chunks) = app.parts.hub.open(request) else {
+    let Some(chunks) = app.parts.hub()?.open(request) else {
         return Err(Problem::unavailable("too_many_streams", "there are as many streams as this server takes", 5));
     };
     let mut response = Response::new(Body::new(StreamBody(chunks)));

@@ -69,7 +69,7 @@ pub(crate) async fn track(
     let form = form.unwrap_or_else(|| preferred(&headers, &FORMS.map(|(_, content_type)| content_type)));
     let device = known_device(&app, &id)?;
     let _turn = app.intake.work.walk().await?;
-    let mut walk = Walk::new(&*app.parts.store, device, None, usize::MAX);
+    let mut walk = Walk::new(&**app.parts.history()?, device, None, usize::MAX);
     let (points, truncated) = points(&mut walk, range, app.parts.limits.max_ahead).await?;
     // Sorting and writing tens of thousands of points takes milliseconds; a runtime thread has others to serve.
     let writing = tokio::task::spawn_blocking(move || {

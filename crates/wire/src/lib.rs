@@ -11,6 +11,7 @@ pub mod queued;
 pub mod queued_line;
 pub mod stored;
 pub mod text;
+pub mod told;
 
 mod damaged;
 mod packed;

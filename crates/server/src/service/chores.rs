@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fieldwatch_broker::EmbeddedQueue;
 use fieldwatch_directory::Directory;
 use fieldwatch_event_store::EventStore;
 use fieldwatch_push::Hub;
@@ -11,6 +10,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
+use super::queue::Queue;
 use crate::limits::Limits;
 
 /// The tasks that do it. They end when this is dropped, which harms nothing: each can be cut anywhere.
@@ -19,18 +19,22 @@ pub(super) struct Chores {
 }
 
 impl Chores {
+    /// `store`: to be tidied by this process; `reading`: what it serves to readers.
     pub(super) fn start(
         limits: &Limits,
-        store: Arc<dyn EventStore>,
-        queue: Arc<EmbeddedQueue>,
-        directory: Arc<Directory>,
-        hub: Arc<Hub>,
+        store: Option<Arc<dyn EventStore>>,
+        queue: Queue,
+        reading: Option<(Arc<Directory>, Arc<Hub>)>,
     ) -> Self {
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&hub).run());
-        tasks.spawn(tidy(store, queue, limits.first_tidy_after, limits.tidy_interval));
-        if let Some(every) = directory.idle_interval() {
-            tasks.spawn(mark_idle(directory, hub, every));
+        if let Some(store) = store {
+            tasks.spawn(tidy(store, queue, limits.first_tidy_after, limits.tidy_interval));
+        }
+        if let Some((directory, hub)) = reading {
+            tasks.spawn(Arc::clone(&hub).run());
+            if let Some(every) = directory.idle_interval() {
+                tasks.spawn(mark_idle(directory, hub, every));
+            }
         }
         Self { _tasks: tasks }
     }
@@ -59,9 +63,9 @@ async fn mark_idle(directory: Arc<Directory>, hub: Arc<Hub>, every: Duration) {
 }
 
 /// What was consumed and what was forgotten must not lie around: the one in the queue, the other in the store.
-async fn tidy(store: Arc<dyn EventStore>, queue: Arc<EmbeddedQueue>, first: Duration, every: Duration) {
+async fn tidy(store: Arc<dyn EventStore>, queue: Queue, first: Duration, every: Duration) {
     each(first, every, || {
-        let (store, queue) = (Arc::clone(&store), Arc::clone(&queue));
+        let (store, queue) = (Arc::clone(&store), queue.clone());
         async move {
             queue.tidy();
             match store.tidy().await {

@@ -22,18 +22,28 @@ impl Service {
         end_at_last(self.limits.stop_at_last);
         self.intake.cancel();
 
-        let left = emptied(&*self.queue, self.limits.drain_queue).await;
-        if left > 0 {
-            info!(left, "readings wait on the disk for the next start");
+        // A start that is still going on gives its devices up.
+        self.bringing_up.abort();
+        let queue = self.queue.shared();
+        // What waits in a shared queue is for the other processes.
+        if !queue.is_shared() {
+            let left = emptied(&*queue, self.limits.drain_queue).await;
+            if left > 0 {
+                info!(left, "readings wait on the disk for the next start");
+            }
+            self.queue.close();
+        }
+        if let Some(states) = self.parts.late.states() {
+            let stopping = states.stop(self.limits.stop_states);
+            if timeout(self.limits.stop_states + GRACE, stopping).await.is_err() {
+                warn!("devices did not stop in time; the next start replays what they did not save");
+            }
         }
         self.queue.close();
-        let stopping = self.states.stop(self.limits.stop_states);
-        if timeout(self.limits.stop_states + GRACE, stopping).await.is_err() {
-            warn!("devices did not stop in time; the next start replays what they did not save");
-        }
         // Streams were told everything by now.
-        self.hub.close();
-        drop(self.chores);
+        if let Some(side) = self.parts.late.read_side() {
+            side.hub.close();
+        }
         let rest = self.limits.drain_connections.saturating_sub(begun.elapsed());
         // Its result was seen if it ended before, and a handle must not be asked twice.
         let mut gateway = self.gateway;

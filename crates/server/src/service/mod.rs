@@ -7,6 +7,12 @@ mod listening;
 
 mod parts;
 
+mod queue;
+
+mod store;
+
+mod bringing_up;
+
 mod recovery;
 
 mod unrestored;
@@ -19,10 +25,7 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use fieldwatch_broker::EmbeddedQueue;
-use fieldwatch_device_state::Running;
-use fieldwatch_gateway::{Gateway, Readiness};
-use fieldwatch_push::Hub;
+use fieldwatch_gateway::{Gateway, Parts, Readiness};
 use fieldwatch_segment_log::DirectoryLock;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,10 +34,12 @@ use tracing::{info, warn};
 use crate::data_folder::{DataFolder, Holder};
 use crate::limits::Limits;
 use crate::open_files;
-use crate::settings::Settings;
+use crate::settings::{QueueKind, Role, Settings, StoreKind};
 use crate::signals::Stop;
 use crate::switches::Switches;
+use bringing_up::bring_up;
 use chores::Chores;
+use queue::Queue;
 
 /// The version of the program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -51,25 +56,36 @@ impl Plan {
     fn folder(&self) -> DataFolder {
         DataFolder::at(&self.settings.data_dir)
     }
+
+    fn has_store_elsewhere(&self) -> bool {
+        let roles = &self.settings.server.roles;
+        let uses_store = roles.contains(&Role::State) || roles.contains(&Role::Api);
+        uses_store && self.settings.store.kind != StoreKind::Embedded
+    }
+
+    /// Whether anything of this process lies in the data folder.
+    fn uses_folder(&self) -> bool {
+        self.settings.queue.kind == QueueKind::Embedded || !self.has_store_elsewhere()
+    }
 }
 
 /// A service that takes readings.
 pub(crate) struct Service {
     url: String,
     limits: Limits,
-    queue: Arc<EmbeddedQueue>,
-    states: Arc<Running>,
-    hub: Arc<Hub>,
-    chores: Chores,
+    queue: Queue,
+    parts: Arc<Parts>,
     intake: CancellationToken,
     gateway: JoinHandle<()>,
+    /// What is to be done beside, once the service is whole.
+    bringing_up: JoinHandle<anyhow::Result<()>>,
     /// Given back by the end of the process and not before: a shard past its deadline, or a commit that a stalled disk
     /// holds up, may still be writing after the drain.
-    _lock: ManuallyDrop<DirectoryLock>,
+    _lock: ManuallyDrop<Option<DirectoryLock>>,
 }
 
 impl Service {
-    /// Starts everything, and returns when readings are taken.
+    /// Starts everything, and returns when readings are taken. With a store elsewhere that may be long before it answers.
     ///
     /// Dropping the future leaves threads behind that still read the data folder: it is for a process that ends then.
     pub(crate) async fn start(plan: &Plan) -> anyhow::Result<Self> {
@@ -78,26 +94,37 @@ impl Service {
         let folder = plan.folder();
         let listener = listening::bind(plan.settings.server.listen, plan.limits.listen_backlog, &folder)?;
         let url = listening::url(listener.local_addr().context("cannot tell the address that was bound")?);
-        let lock = folder.lock(&Holder::server(&url))?;
+        let lock = if plan.uses_folder() { Some(folder.lock(&Holder::server(&url))?) } else { None };
         info!(version = VERSION, %url, data = %folder.path().display(), "starting");
 
         let readiness = Readiness::default();
-        readiness.say("opening the data folder");
+        readiness.say("opening the queue");
         let intake = CancellationToken::new();
         let serving = Gateway::serve(listener, readiness.clone(), intake.clone(), plan.limits.drain_connections);
         let gateway = tokio::spawn(serving);
         // When the start fails, the gateway ends too.
         let unfinished = intake.clone().drop_guard();
 
-        let opened = parts::open(plan).await?;
-        readiness.say("restoring devices");
-        let started = parts::start(plan, opened).await?;
-        let (queue, states, hub) = (started.queue, started.states, started.hub);
-        let chores = Chores::start(&plan.limits, started.store, Arc::clone(&queue), started.directory, Arc::clone(&hub));
-        readiness.ready(started.parts);
+        let queue = Queue::open(plan).await?;
+        let parts = parts::parts(plan, &queue);
+        let bringing_up = if plan.has_store_elsewhere() {
+            // It may come later than the readings.
+            readiness.ready(Arc::clone(&parts));
+            let (plan, parts, queue) = (plan.clone(), Arc::clone(&parts), queue.clone());
+            tokio::spawn(async move {
+                let chores = bring_up(&plan, &parts, &queue).await?;
+                info!("whole");
+                attend(chores).await
+            })
+        } else {
+            readiness.say("restoring devices");
+            let chores = bring_up(plan, &parts, &queue).await?;
+            readiness.ready(Arc::clone(&parts));
+            tokio::spawn(attend(chores))
+        };
         unfinished.disarm();
         info!(version = VERSION, %url, data = %folder.path().display(), "ready");
-        Ok(Self { url, limits: plan.limits, queue, states, hub, chores, intake, gateway, _lock: ManuallyDrop::new(lock) })
+        Ok(Self { url, limits: plan.limits, queue, parts, intake, gateway, bringing_up, _lock: ManuallyDrop::new(lock) })
     }
 
     /// Where it is reached from this machine.
@@ -108,21 +135,30 @@ impl Service {
     /// Serves until the end is wanted, then drains.
     ///
     /// # Errors
-    /// When it stopped serving by itself.
+    /// When it stopped serving by itself, or can never be whole.
     pub(crate) async fn run(mut self, stop: &Stop) -> anyhow::Result<()> {
-        tokio::select! {
-            () = stop.requested() => {}
-            ended = &mut self.gateway => {
-                self.drain().await;
-                return match ended {
-                    Ok(()) => Err(anyhow::anyhow!("the HTTP server ended by itself")),
-                    Err(error) => Err(anyhow::Error::new(error).context("the HTTP server failed")),
-                };
-            }
-        }
+        let failed = tokio::select! {
+            () = stop.requested() => None,
+            ended = &mut self.gateway => Some(match ended {
+                Ok(()) => anyhow::anyhow!("the HTTP server ended by itself"),
+                Err(error) => anyhow::Error::new(error).context("the HTTP server failed"),
+            }),
+            ended = &mut self.bringing_up => Some(match ended {
+                Ok(Ok(())) => anyhow::anyhow!("the service ended by itself"),
+                Ok(Err(error)) => error,
+                Err(error) => anyhow::Error::new(error).context("the start failed"),
+            }),
+        };
         self.drain().await;
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
+}
+
+/// Looks after what has to be done from time to time, without end.
+async fn attend(chores: Option<Chores>) -> anyhow::Result<()> {
+    std::future::pending::<()>().await;
+    drop(chores);
+    Ok(())
 }
 
 fn raise_open_files(wanted: u64) {

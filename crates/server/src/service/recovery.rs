@@ -14,22 +14,37 @@ use tracing::info;
 
 use super::unrestored::only_version;
 
-/// Gives devices and directory what the store has of them, and gives back how far the queue was decided.
+/// What is to be filled.
+pub(super) struct Memory<'a> {
+    pub(super) directory: Option<&'a Directory>,
+    pub(super) states: Option<&'a DeviceStates>,
+    pub(super) numbers: &'a Arc<DeviceNumbers>,
+}
+
+impl Memory<'_> {
+    fn take(&self, recovered: &Recovered<'_>) {
+        if let Some(directory) = self.directory {
+            directory.recovered(recovered);
+        }
+        if let Some(states) = self.states {
+            states.recovered(recovered);
+        }
+    }
+}
+
+/// Gives memory what the store has of devices, and gives back how far the queue was decided.
 pub(super) async fn recover(
     store: &dyn EventStore,
-    directory: &Directory,
-    states: &DeviceStates,
-    numbers: &Arc<DeviceNumbers>,
+    memory: &Memory<'_>,
     restore: bool,
     progress_interval: Duration,
 ) -> anyhow::Result<Vec<Checkpoint>> {
     let begun = Instant::now();
-    let progress = tokio::spawn(tell_progress(Arc::clone(numbers), progress_interval));
+    let progress = tokio::spawn(tell_progress(Arc::clone(memory.numbers), progress_interval));
     let versions = Versions::default();
     let visit = |recovered: Recovered<'_>| {
         if restore {
-            directory.recovered(&recovered);
-            states.recovered(&recovered);
+            memory.take(&recovered);
         } else {
             versions.take(&recovered);
         }
@@ -37,13 +52,12 @@ pub(super) async fn recover(
     let recovered = store.recover(&visit).await;
     progress.abort();
     let recovery = recovered.context("cannot restore the devices")?;
-    versions.give(|recovered| {
-        directory.recovered(recovered);
-        states.recovered(recovered);
-    });
-    directory.caught_up(store.newest());
+    versions.give(|recovered| memory.take(recovered));
+    if let Some(directory) = memory.directory {
+        directory.caught_up(store.newest());
+    }
     let elapsed_ms = begun.elapsed().as_millis() as u64;
-    info!(devices = numbers.len(), in_snapshots = recovery.devices, replayed = recovery.entries, elapsed_ms, "restored");
+    info!(devices = memory.numbers.len(), in_snapshots = recovery.devices, replayed = recovery.entries, elapsed_ms, "restored");
     Ok(recovery.checkpoints)
 }
 

@@ -1,0 +1,75 @@
+//! The queue that is configured.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use fieldwatch_broker::{DeadLetters, EmbeddedQueue, EmbeddedQueueOptions, LetterBox, Parking, ReadingQueue};
+use tokio::task::spawn_blocking;
+
+use super::Plan;
+use crate::settings::QueueKind;
+
+/// The queue, and the place for its dead letters.
+#[derive(Clone)]
+pub(super) struct Queue {
+    kind: Kind,
+    pub(super) letters: Arc<dyn LetterBox>,
+    pub(super) parking: Arc<dyn Parking>,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Embedded(Arc<EmbeddedQueue>),
+}
+
+impl Queue {
+    /// Opens the embedded queue, which may take a moment, or begins to connect to the broker, which never does.
+    pub(super) async fn open(plan: &Plan) -> anyhow::Result<Self> {
+        match plan.settings.queue.kind {
+            QueueKind::Embedded => Self::embedded(plan).await,
+            QueueKind::RabbitMq => anyhow::bail!("queue.kind = \"rabbitmq\" is not built yet"),
+        }
+    }
+
+    async fn embedded(plan: &Plan) -> anyhow::Result<Self> {
+        let (folder, sync) = (plan.folder(), plan.switches.sync());
+        let (max_bytes, least_free_bytes) = (plan.settings.queue.max_bytes.bytes(), plan.limits.queue_least_free_bytes);
+        // It looks for a torn tail, which reads files.
+        let opening = spawn_blocking(move || {
+            let dir = folder.queue();
+            let queue = EmbeddedQueue::open(EmbeddedQueueOptions { dir: dir.clone(), sync, max_bytes, least_free_bytes })
+                .with_context(|| format!("cannot open the queue in {}", dir.display()))?;
+            anyhow::Ok((queue, DeadLetters::open(&folder.dead_letters(), sync)?))
+        });
+        let (queue, letters) = opening.await.context("opening the queue failed")??;
+        Ok(Self { kind: Kind::Embedded(queue), letters: Arc::new(letters.clone()), parking: Arc::new(letters) })
+    }
+
+    /// The queue as everybody else sees it.
+    pub(super) fn shared(&self) -> Arc<dyn ReadingQueue> {
+        match &self.kind {
+            Kind::Embedded(queue) => Arc::clone(queue) as _,
+        }
+    }
+
+    /// The store has answered: its log is the one that the queue's readings go to.
+    pub(super) fn goes_to(&self, log_id: &str) {
+        match &self.kind {
+            Kind::Embedded(_) => drop(log_id.to_owned()),
+        }
+    }
+
+    /// Removes what was consumed.
+    pub(super) fn tidy(&self) {
+        match &self.kind {
+            Kind::Embedded(queue) => queue.tidy(),
+        }
+    }
+
+    /// Takes nothing any more, and gives nothing but what it has.
+    pub(super) fn close(&self) {
+        match &self.kind {
+            Kind::Embedded(queue) => queue.close(),
+        }
+    }
+}
