@@ -2,17 +2,17 @@
 
 use super::held::{Content, Held, Waiting};
 use super::holding::{Hold, Holding, hold};
-use super::refusal::words;
+use super::letters::Letters;
 use super::topology::{Found, find};
 use super::{Original, Parts};
 use crate::Entries;
+use crate::rabbitmq::{broken::Broken, live::Live};
 use fieldwatch_wire::ingest::{OriginalRefused, parse_original_message};
 use lapin::message::Delivery;
-use lapin::{Connection, Error};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// So many messages are published together.
 const MOST_TOGETHER: usize = 2_000;
@@ -20,6 +20,8 @@ const MOST_TOGETHER: usize = 2_000;
 const OFFER_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// After so long, or sooner, it is seen whether another has let go of the queue.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// After so long it is tried again when something went wrong, and seen whether there is a connection.
+const BREATH: Duration = Duration::from_millis(500);
 /// A publisher's clock that is ahead is told of so often at most.
 const WARN_AGAIN: Duration = Duration::from_mins(1);
 
@@ -31,9 +33,9 @@ enum Ended {
     Lost(String),
 }
 
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
-        Self::Lost(words(&error))
+impl From<Broken> for Ended {
+    fn from(broken: Broken) -> Self {
+        Self::Lost(broken.text)
     }
 }
 
@@ -67,37 +69,46 @@ pub(super) async fn run(parts: Arc<Parts>, stop: watch::Receiver<bool>) {
         parts.said.say("the original's queue is not read (original = \"off\")".into(), false);
         return;
     }
-    loop {
-        if let Err(Ended::Lost(why)) = one_connection(&parts, &mut stop).await {
+    while !stop.is_asked_for() {
+        let Some(live) = connected(&parts, &mut stop).await else { return };
+        if let Err(Ended::Lost(why)) = watch_over(&parts, &live, &mut stop).await {
             parts.said.say(format!("the original's queue is not read: {why}"), true);
-        }
-        if stop.is_asked_for() || stop.pause(parts.options.look_again).await.is_err() {
-            return;
+            // One that only refused something serves the next attempt.
+            let _ = stop.pause(BREATH).await;
         }
     }
 }
 
-async fn one_connection(parts: &Parts, stop: &mut Stop) -> Result<(), Ended> {
-    let connection = match timeout(parts.options.deadline, (parts.connect)()).await {
-        Ok(connected) => connected.map_err(Ended::Lost)?,
-        Err(_) => return Err(Ended::Lost("the broker does not answer".into())),
-    };
-    let ended = watch_over(parts, &connection, stop).await;
-    let _ = timeout(parts.options.deadline, connection.close(200, "done".into())).await;
-    ended
+/// Waits for a connection, and says when there is none for long; `None` when the end is asked for.
+async fn connected(parts: &Parts, stop: &mut Stop) -> Option<Arc<Live>> {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.asked_for() => return None,
+            live = parts.link.live() => return Some(live),
+            () = sleep(BREATH) => {}
+        }
+        if let Some((why, since)) = parts.link.away()
+            && since > parts.patience
+        {
+            parts.said.say(format!("the original's queue is not read: {why}"), true);
+        }
+    }
 }
 
 /// Looks for the queue and moves what is in it, as long as the connection lasts.
-async fn watch_over(parts: &Parts, connection: &Connection, stop: &mut Stop) -> Result<(), Ended> {
-    let names = &parts.options.names;
-    while connection.status().connected() {
-        match parts.within(find(connection, parts.options.original, names)).await? {
+async fn watch_over(parts: &Parts, live: &Arc<Live>, stop: &mut Stop) -> Result<(), Ended> {
+    while !live.is_lost() {
+        match find(live, parts.options.original, &parts.options.names).await? {
             Found::NotThere(missing) => parts.said.say(format!("waits for the original's queue: {missing}"), true),
             Found::There { warning } => {
-                let holding = alone(parts, connection, stop).await?;
-                let mut mover = Mover { parts, holding, waiting: Waiting::default(), warning, warned_at: None };
+                let holding = alone(parts, live, stop).await?;
+                let letters = Letters::new(Arc::clone(live));
+                let mut mover = Mover { parts, holding, letters, waiting: Waiting::default(), warning, warned_at: None };
                 let ended = mover.go_on(stop).await;
-                let _ = timeout(parts.options.deadline, mover.holding.release()).await;
+                if let Err(broken) = mover.holding.release().await {
+                    live.lose(&broken.text);
+                }
                 ended?;
             }
         }
@@ -108,10 +119,10 @@ async fn watch_over(parts: &Parts, connection: &Connection, stop: &mut Stop) -> 
 }
 
 /// Stands by until nobody else holds the queue.
-async fn alone(parts: &Parts, connection: &Connection, stop: &mut Stop) -> Result<Box<Holding>, Ended> {
+async fn alone(parts: &Parts, live: &Arc<Live>, stop: &mut Stop) -> Result<Box<Holding>, Ended> {
     let queue = &parts.options.names.queue;
     loop {
-        match parts.within(hold(connection, queue, parts.options.prefetch)).await? {
+        match hold(live, queue, parts.options.prefetch).await? {
             Hold::Ours(holding) => return Ok(holding),
             Hold::Another => parts.said.say(format!("stands by: another consumer holds the queue {queue}"), false),
         }
@@ -119,19 +130,11 @@ async fn alone(parts: &Parts, connection: &Connection, stop: &mut Stop) -> Resul
     }
 }
 
-impl Parts {
-    async fn within<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Ended> {
-        match timeout(self.options.deadline, answer).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Ended::Lost("the broker does not answer".into())),
-        }
-    }
-}
-
 /// What moves while the queue is held.
 struct Mover<'p> {
     parts: &'p Parts,
     holding: Box<Holding>,
+    letters: Letters,
     waiting: Waiting,
     warning: Option<String>,
     warned_at: Option<Instant>,
@@ -149,17 +152,17 @@ impl Mover<'_> {
                     next = self.holding.next() => next,
                 };
                 let gone = || Ended::Lost("the queue was deleted, or the broker closed the connection".into());
-                let delivery = next.ok_or_else(gone)??;
+                let delivery = next.ok_or_else(gone)?.map_err(Broken::from)?;
                 self.arrived(delivery);
             }
             while self.waiting.len() < usize::from(self.parts.options.prefetch)
                 && let Some(delivery) = self.holding.here()
             {
-                self.arrived(delivery?);
+                self.arrived(delivery.map_err(Broken::from)?);
             }
             let group = self.waiting.take(MOST_TOGETHER);
             self.move_group(&group, stop).await?;
-            self.parts.within(self.holding.acknowledge(&self.waiting.acknowledge(&group))).await?;
+            self.holding.acknowledge(&self.waiting.acknowledge(&group)).await?;
             if stop.is_asked_for() {
                 return Err(Ended::Stopped);
             }
@@ -214,7 +217,7 @@ impl Mover<'_> {
             stop.pause(pause).await?;
             pause = (pause * 2).min(longest);
             // Another may have taken over meanwhile, and be ahead: then these must not be published any more.
-            self.parts.within(self.holding.check()).await?;
+            self.holding.check().await?;
         }
         metrics.moved.inc_by(entries.len() as u64);
         if was_refused {
@@ -224,9 +227,9 @@ impl Mover<'_> {
     }
 
     /// Tries once. What was kept is not kept again by the next try.
-    async fn offer(&self, entries: &Entries, unusable: &mut Vec<(&str, &[u8])>) -> Result<(), String> {
+    async fn offer(&mut self, entries: &Entries, unusable: &mut Vec<(&str, &[u8])>) -> Result<(), String> {
         while let Some((reason, body)) = unusable.last() {
-            self.parts.unusable.keep(reason, body, (self.parts.options.now)()).await?;
+            self.letters.keep(reason, body, (self.parts.options.now)()).await?;
             self.parts.metrics.unusable.inc();
             unusable.pop();
         }

@@ -18,6 +18,8 @@ mod held;
 
 mod holding;
 
+mod letters;
+
 mod topology;
 
 mod refusal;
@@ -26,7 +28,8 @@ mod status;
 
 pub use status::{MoverMetrics, MoverStatus};
 
-use crate::{BoxFuture, ReadingQueue};
+use super::{RabbitOptions, link::Link, stop::Stopper};
+use crate::ReadingQueue;
 use fieldwatch_domain::Timestamp;
 use fieldwatch_wire::ingest::{Limits, LocalClock};
 use std::sync::Arc;
@@ -81,8 +84,6 @@ pub struct OriginalOptions {
     pub prefetch: u16,
     /// After so long it is looked again for what was not there. Each time the broker logs a refusal, so not more often.
     pub look_again: Duration,
-    /// So long an answer of the broker may take.
-    pub deadline: Duration,
     /// What time it is.
     pub now: fn() -> Timestamp,
 }
@@ -90,21 +91,8 @@ pub struct OriginalOptions {
 impl OriginalOptions {
     /// The usual, with this clock on the publishers' wall.
     pub fn new(original: Original, clock: LocalClock, limits: Limits, now: fn() -> Timestamp) -> Self {
-        let (look_again, deadline) = (Duration::from_secs(5), Duration::from_secs(5));
-        Self { original, names: Names::default(), clock, limits, prefetch: 2_000, look_again, deadline, now }
+        Self { original, names: Names::default(), clock, limits, prefetch: 2_000, look_again: Duration::from_secs(5), now }
     }
-}
-
-/// Opens a connection to the broker, whichever of its nodes answers; the error is in words for people.
-pub(crate) type Connect = Box<dyn Fn() -> BoxFuture<'static, Result<lapin::Connection, String>> + Send + Sync>;
-
-/// Keeps messages that are no readings.
-pub(crate) trait Unusable: Send + Sync + 'static {
-    /// Keeps a message as it came, durably.
-    ///
-    /// # Errors
-    /// When it is not known to be kept, in words for people; it will be kept again.
-    fn keep<'a>(&'a self, reason: &'a str, body: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<(), String>>;
 }
 
 /// Moves readings from the original's queue into the partitions, as long as it lives.
@@ -112,31 +100,32 @@ pub struct OriginalMover {
     parts: Arc<Parts>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    /// The connection ends with it.
+    _connection: Stopper,
 }
 
 /// What the mover works with.
 struct Parts {
     options: OriginalOptions,
-    connect: Connect,
+    link: Link,
+    /// The broker may be away for so long before that is said.
+    patience: Duration,
     queue: Arc<dyn ReadingQueue>,
-    unusable: Arc<dyn Unusable>,
     said: status::Said,
     metrics: MoverMetrics,
 }
 
 impl OriginalMover {
-    /// Begins, on the runtime of the caller, and answers at once: the broker need not be there yet.
-    pub(crate) fn start(
-        options: OriginalOptions,
-        connect: Connect,
-        queue: Arc<dyn ReadingQueue>,
-        unusable: Arc<dyn Unusable>,
-    ) -> Self {
-        let said = status::Said::default();
-        let parts = Arc::new(Parts { options, connect, queue, unusable, said, metrics: MoverMetrics::default() });
+    /// Begins, on the runtime of the caller, and answers at once: the broker need not be there yet. It has a connection of its
+    /// own to it, and publishes through `queue`.
+    pub fn start(options: OriginalOptions, broker: &RabbitOptions, queue: Arc<dyn ReadingQueue>) -> Self {
+        let (connection, until) = Stopper::new();
+        let link = Link::open(broker, "original queue", until);
+        let (said, metrics) = (status::Said::default(), MoverMetrics::default());
+        let parts = Arc::new(Parts { options, link, patience: broker.deadlines.away, queue, said, metrics });
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(moving::run(Arc::clone(&parts), stopped));
-        Self { parts, stop, task }
+        Self { parts, stop, task, _connection: connection }
     }
 
     /// How it is.
@@ -153,6 +142,7 @@ impl OriginalMover {
     /// it is done, the mover is ended where it is.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
+        // An error says that it has ended otherwise.
         let _ = (&mut self.task).await;
     }
 }

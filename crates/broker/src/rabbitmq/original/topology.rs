@@ -3,11 +3,12 @@
 //! Nothing tells whether a queue is bound to an exchange without binding it or sending something through, so with
 //! [`Original::Existing`] a missing binding is not seen: the mover waits for messages that never come.
 
-use super::refusal::{Difference, Refusal, words};
+use super::refusal::{Difference, Refusal};
 use super::{Names, Original};
+use crate::rabbitmq::{broken::Broken, live::Live};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Channel, Connection, Error, ExchangeKind};
+use lapin::{Channel, ExchangeKind};
 
 /// What was found, or made.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,9 +36,9 @@ enum Kind {
 }
 
 /// Looks for the topology, and declares it where that is asked for.
-pub(super) async fn find(connection: &Connection, original: Original, names: &Names) -> Result<Found, Error> {
-    let mut exchange = exchange(connection, names).await?;
-    let mut queue = queue(connection, names).await?;
+pub(super) async fn find(live: &Live, original: Original, names: &Names) -> Result<Found, Broken> {
+    let mut exchange = exchange(live, names).await?;
+    let mut queue = queue(live, names).await?;
     let wanted = match original {
         Original::Existing | Original::Off => None,
         Original::Durable => Some(Kind::Durable),
@@ -48,7 +49,7 @@ pub(super) async fn find(connection: &Connection, original: Original, names: &Na
         if let Some(unlike) = unlike.into_iter().flatten().reduce(|all, one| format!("{all}; {one}")) {
             return Ok(Found::NotThere(unlike));
         }
-        if let Err(error) = declare(connection, &wanted, names).await {
+        if let Err(error) = declare(live, &wanted, names).await {
             return refused(&error, &wanted).map(Found::NotThere).ok_or(error);
         }
         (exchange, queue) = (wanted.clone(), wanted);
@@ -90,9 +91,9 @@ fn unlike(kind: &Kind, wanted: &Kind, what: &str, name: &str) -> Option<String> 
     }
 }
 
-async fn exchange(connection: &Connection, names: &Names) -> Result<Kind, Error> {
+async fn exchange(live: &Live, names: &Names) -> Result<Kind, Broken> {
     let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-    match declare_exchange(connection, names, passive, FieldTable::default()).await {
+    match declare_exchange(live, names, passive, FieldTable::default()).await {
         Ok(()) => {}
         Err(error) => return absent(error),
     }
@@ -101,23 +102,23 @@ async fn exchange(connection: &Connection, names: &Names) -> Result<Kind, Error>
     let mut impossible = FieldTable::default();
     impossible.insert("alternate-exchange".into(), AMQPValue::LongInt(-1));
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    Ok(told(declare_exchange(connection, names, durable, impossible).await, |difference| match difference {
+    Ok(told(declare_exchange(live, names, durable, impossible).await, |difference| match difference {
         Difference { of: "type", current } => Kind::Foreign(format!("is of type {}, not direct", current.unwrap_or("another"))),
         Difference { of: "durable", .. } => Kind::Transient,
         Difference { .. } => Kind::Durable,
     }))
 }
 
-async fn queue(connection: &Connection, names: &Names) -> Result<Kind, Error> {
+async fn queue(live: &Live, names: &Names) -> Result<Kind, Broken> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    match declare_queue(connection, names, passive, FieldTable::default()).await {
+    match declare_queue(live, names, passive, FieldTable::default()).await {
         Ok(()) => {}
         Err(error) => return absent(error),
     }
     let mut impossible = FieldTable::default();
     impossible.insert("x-max-length".into(), AMQPValue::LongInt(-1));
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    Ok(told(declare_queue(connection, names, durable, impossible).await, |difference| match difference {
+    Ok(told(declare_queue(live, names, durable, impossible).await, |difference| match difference {
         Difference { of: "durable", .. } => Kind::Transient,
         Difference { of: "x-queue-type", current: Some("stream") } => Kind::Foreign("is a stream, which cannot be emptied".into()),
         Difference { .. } => Kind::Durable,
@@ -125,18 +126,18 @@ async fn queue(connection: &Connection, names: &Names) -> Result<Kind, Error> {
 }
 
 /// What is there where a passive declaration failed.
-fn absent(error: Error) -> Result<Kind, Error> {
+fn absent(error: Broken) -> Result<Kind, Broken> {
     match Refusal::of(&error) {
         Some(Refusal::NotFound) => Ok(Kind::Missing),
         Some(Refusal::InUse) => Ok(Kind::Foreign("belongs to another connection alone".into())),
-        Some(Refusal::Forbidden) => Ok(Kind::Foreign(format!("is not for this user of the broker ({})", words(&error)))),
-        Some(Refusal::Otherwise | Refusal::NotAllowed) | None => Err(error),
+        Some(Refusal::Forbidden) => Ok(Kind::Foreign(format!("is not for this user of the broker ({})", error.text))),
+        Some(Refusal::Otherwise | Refusal::NotOffered) | None => Err(error),
     }
 }
 
-fn told(answer: Result<(), Error>, kind: impl FnOnce(Difference<'_>) -> Kind) -> Kind {
+fn told(answer: Result<(), Broken>, kind: impl FnOnce(Difference<'_>) -> Kind) -> Kind {
     match answer {
-        Err(error) => match (Refusal::of(&error), Difference::told(&words(&error))) {
+        Err(error) => match (Refusal::of(&error), Difference::told(&error.text)) {
             (Some(Refusal::Otherwise), Some(difference)) => kind(difference),
             _ => Kind::Unknown,
         },
@@ -145,21 +146,23 @@ fn told(answer: Result<(), Error>, kind: impl FnOnce(Difference<'_>) -> Kind) ->
 }
 
 /// Declares what is missing, and binds it. What is there already is left as it is.
-async fn declare(connection: &Connection, kind: &Kind, names: &Names) -> Result<(), Error> {
+async fn declare(live: &Live, kind: &Kind, names: &Names) -> Result<(), Broken> {
     let durable = *kind == Kind::Durable;
-    let channel = connection.create_channel().await?;
+    let channel = live.channel().await?;
     let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
-    if exchange(connection, names).await? == Kind::Missing {
-        channel.exchange_declare(names.exchange.as_str().into(), ExchangeKind::Direct, options, FieldTable::default()).await?;
+    if exchange(live, names).await? == Kind::Missing {
+        let declared = channel.exchange_declare(name(&names.exchange), ExchangeKind::Direct, options, FieldTable::default());
+        live.ask("declare the exchange", declared).await?;
     }
-    if queue(connection, names).await? == Kind::Missing {
+    if queue(live, names).await? == Kind::Missing {
         let options = QueueDeclareOptions { durable, ..QueueDeclareOptions::default() };
         let arguments = if durable { durable_queue() } else { FieldTable::default() };
-        channel.queue_declare(names.queue.as_str().into(), options, arguments).await?;
+        live.ask("declare the queue", channel.queue_declare(name(&names.queue), options, arguments)).await?;
     }
-    let (queue, exchange, key) = (names.queue.as_str(), names.exchange.as_str(), names.routing_key.as_str());
-    channel.queue_bind(queue.into(), exchange.into(), key.into(), QueueBindOptions::default(), FieldTable::default()).await?;
-    closed(&channel).await;
+    let (queue, exchange, key) = (name(&names.queue), name(&names.exchange), name(&names.routing_key));
+    let bound = channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default());
+    live.ask("bind the queue", bound).await?;
+    closed(live, &channel).await;
     Ok(())
 }
 
@@ -176,10 +179,10 @@ fn durable_queue() -> FieldTable {
 const DELIVERY_LIMIT: i32 = 1_000_000_000;
 
 /// Why a broker does not declare it, in words; `None` when that is not why it failed.
-fn refused(error: &Error, wanted: &Kind) -> Option<String> {
-    let said = words(error);
+fn refused(error: &Broken, wanted: &Kind) -> Option<String> {
+    let said = &error.text;
     match Refusal::of(error)? {
-        Refusal::NotAllowed if *wanted == Kind::Transient => Some(format!(
+        Refusal::NotOffered if *wanted == Kind::Transient => Some(format!(
             "the broker declares no queue as the original does, neither durable nor exclusive ({said}); RabbitMQ 4.3 and later refuse \
              them unless deprecated_features.permit.transient_nonexcl_queues is set; original = \"durable\" needs no such queue"
         )),
@@ -188,27 +191,29 @@ fn refused(error: &Error, wanted: &Kind) -> Option<String> {
 }
 
 async fn declare_exchange(
-    connection: &Connection,
+    live: &Live,
     names: &Names,
     options: ExchangeDeclareOptions,
     arguments: FieldTable,
-) -> Result<(), Error> {
+) -> Result<(), Broken> {
     // A refusal closes the channel, so each question has its own.
-    let channel = connection.create_channel().await?;
-    channel.exchange_declare(name(&names.exchange), ExchangeKind::Direct, options, arguments).await?;
-    closed(&channel).await;
+    let channel = live.channel().await?;
+    let declared = channel.exchange_declare(name(&names.exchange), ExchangeKind::Direct, options, arguments);
+    live.ask("say what the exchange is", declared).await?;
+    closed(live, &channel).await;
     Ok(())
 }
 
 async fn declare_queue(
-    connection: &Connection,
+    live: &Live,
     names: &Names,
     options: QueueDeclareOptions,
     arguments: FieldTable,
-) -> Result<(), Error> {
-    let channel = connection.create_channel().await?;
-    channel.queue_declare(name(&names.queue), options, arguments).await?;
-    closed(&channel).await;
+) -> Result<(), Broken> {
+    let channel = live.channel().await?;
+    let declared = channel.queue_declare(name(&names.queue), options, arguments);
+    live.ask("say what the queue is", declared).await?;
+    closed(live, &channel).await;
     Ok(())
 }
 
@@ -217,8 +222,8 @@ fn name(text: &str) -> ShortString {
 }
 
 /// Closes a channel that has done its work; if it is closed already, all the better.
-async fn closed(channel: &Channel) {
-    let _ = channel.close(200, "done".into()).await;
+async fn closed(live: &Live, channel: &Channel) {
+    let _ = live.ask("close a channel", channel.close(200, "done".into())).await;
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 //! what it is: `PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': received 'true' but current is
 //! 'false'`. The same words in `RabbitMQ` 3.8 to 4.x.
 
-use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
-use lapin::{Error, ErrorKind};
+use crate::rabbitmq::broken::Broken;
 
 /// In what a thing differs from what was declared.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,32 +37,21 @@ pub(super) enum Refusal {
     /// The user may not do this.
     Forbidden,
     /// The broker does not do this.
-    NotAllowed,
+    NotOffered,
 }
 
 impl Refusal {
     /// Why the broker refused; `None` when it did not, because something else went wrong.
-    pub(super) fn of(error: &Error) -> Option<Self> {
-        let ErrorKind::ProtocolError(refused) = error.kind() else {
-            return None;
-        };
-        Some(match refused.kind() {
-            AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => Self::NotFound,
-            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => Self::Otherwise,
-            AMQPErrorKind::Soft(AMQPSoftError::RESOURCELOCKED) => Self::InUse,
-            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) if words(error).contains("exclusive") => Self::InUse,
-            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => Self::Forbidden,
-            AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR | AMQPHardError::NOTIMPLEMENTED) => Self::NotAllowed,
-            AMQPErrorKind::Soft(_) | AMQPErrorKind::Hard(_) => return None,
+    pub(super) fn of(broken: &Broken) -> Option<Self> {
+        Some(match broken.code? {
+            404 => Self::NotFound,
+            406 => Self::Otherwise,
+            405 => Self::InUse,
+            403 if broken.text.contains("exclusive") => Self::InUse,
+            403 | 530 => Self::Forbidden,
+            540 | 541 => Self::NotOffered,
+            _ => return None,
         })
-    }
-}
-
-/// What the broker said, or what went wrong otherwise.
-pub(super) fn words(error: &Error) -> String {
-    match error.kind() {
-        ErrorKind::ProtocolError(refused) => refused.get_message().to_string(),
-        _ => error.to_string(),
     }
 }
 

@@ -1,0 +1,96 @@
+//! One broker for all tests, a virtual host for each; movers; waiting for what has to come.
+
+use crate::devices::Devices;
+use crate::publisher::Publisher;
+use fieldwatch_broker::{MoverStatus, Original, OriginalMover, OriginalOptions, RabbitAddress, RabbitOptions};
+use fieldwatch_domain::Timestamp;
+use fieldwatch_real_servers::rabbitmq::RabbitMq;
+use fieldwatch_wire::ingest::{Limits, LocalClock};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Longer than anything should take; nothing waits for it that comes sooner.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+static BROKER: OnceLock<Result<RabbitMq, String>> = OnceLock::new();
+
+/// A virtual host of a broker, with a publisher and devices.
+pub(crate) struct Bench {
+    pub(crate) url: String,
+    pub(crate) publisher: Publisher,
+    pub(crate) devices: Devices,
+    broker: SocketAddr,
+}
+
+/// Begins a test; `None` where there is no broker, which is said.
+pub(crate) async fn bench(test: &str) -> Option<Bench> {
+    let start = || BROKER.get_or_init(|| RabbitMq::start().map_err(|missing| missing.0));
+    let broker = match tokio::task::spawn_blocking(start).await.expect("nobody panicked") {
+        Ok(broker) => broker,
+        Err(missing) => {
+            eprintln!("SKIPPED {test}: {missing}");
+            return None;
+        }
+    };
+    let url = broker.url(&broker.create_vhost());
+    let Some(address) = address(&url) else {
+        eprintln!("SKIPPED {test}: a wire to be cut leads to a broker at an IP address only");
+        return None;
+    };
+    let publisher = Publisher::connect(&url).await;
+    Some(Bench { publisher, devices: Devices::new(), url, broker: address })
+}
+
+/// Where a broker listens.
+fn address(url: &str) -> Option<SocketAddr> {
+    url.split_once('@')?.1.split('/').next()?.parse().ok()
+}
+
+/// 2026-01-02T00:00:00Z, a day after every message.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_unix_ms(1_767_312_000_000)
+}
+
+impl Bench {
+    pub(crate) fn mover(&self, original: Original) -> OriginalMover {
+        self.mover_through(original, self.broker)
+    }
+
+    /// A mover that reaches the broker by another address.
+    pub(crate) fn mover_through(&self, original: Original, address: SocketAddr) -> OriginalMover {
+        let url = self.url.replace(&self.broker.to_string(), &address.to_string());
+        let broker = RabbitOptions::new(RabbitAddress::parse(&url).expect("an address"), "test");
+        let clock = LocalClock::in_zone("UTC").expect("a known zone");
+        let options = OriginalOptions::new(original, clock, Limits::default(), now);
+        let options = OriginalOptions { look_again: Duration::from_millis(200), ..options };
+        let queue: Arc<_> = Arc::clone(&self.devices.queue) as _;
+        OriginalMover::start(options, &broker, queue)
+    }
+
+    pub(crate) fn broker(&self) -> SocketAddr {
+        self.broker
+    }
+}
+
+/// Waits until it is so.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until a mover says this, and gives all that it says.
+pub(crate) async fn said(mover: &OriginalMover, words: &str) -> MoverStatus {
+    let begun = Instant::now();
+    loop {
+        let status = mover.status();
+        if status.text.contains(words) {
+            return status;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{words:?} is not said, but {:?}", status.text);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
