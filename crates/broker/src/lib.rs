@@ -16,15 +16,18 @@ mod letter_box;
 
 mod embedded;
 
-mod original;
+mod rabbitmq;
 
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use embedded::{EmbeddedQueue, EmbeddedQueueOptions, OpenError};
 pub use entries::Entries;
 pub use fieldwatch_wire::queued::{Checkpoint, EntryForm};
 pub use letter_box::{LetterBox, NewLetter, Parking};
-pub use original::{MoverMetrics, MoverStatus, Names, Original, OriginalMover, OriginalOptions};
 pub use queue::{
     Acknowledge, BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Listener, Metrics, Next, PartitionReport,
     PublishError, QueueHealth, ReadingQueue,
+};
+pub use rabbitmq::original::{MoverMetrics, MoverStatus, Names, Original, OriginalMover, OriginalOptions};
+pub use rabbitmq::{
+    Deadlines, InvalidRabbitAddress, RabbitAddress, RabbitOptions, RabbitQueue, Reset, ResetError, reset as reset_rabbitmq,
 };

@@ -18,8 +18,6 @@ mod held;
 
 mod holding;
 
-mod letters;
-
 mod topology;
 
 mod refusal;
@@ -28,7 +26,7 @@ mod status;
 
 pub use status::{MoverMetrics, MoverStatus};
 
-use super::{RabbitOptions, link::Link, stop::Stopper};
+use super::{RabbitQueue, letters::Letters, link::Link, stop::Stopper};
 use crate::ReadingQueue;
 use fieldwatch_domain::Timestamp;
 use fieldwatch_wire::ingest::{Limits, LocalClock};
@@ -111,18 +109,27 @@ struct Parts {
     /// The broker may be away for so long before that is said.
     patience: Duration,
     queue: Arc<dyn ReadingQueue>,
+    letters: Arc<Letters>,
     said: status::Said,
     metrics: MoverMetrics,
 }
 
 impl OriginalMover {
     /// Begins, on the runtime of the caller, and answers at once: the broker need not be there yet. It has a connection of its
-    /// own to it, and publishes through `queue`.
-    pub fn start(options: OriginalOptions, broker: &RabbitOptions, queue: Arc<dyn ReadingQueue>) -> Self {
+    /// own. What it moves is published into `queue`, mostly the same as `broker`; what is unusable becomes a dead letter at the
+    /// broker.
+    pub fn start(options: OriginalOptions, broker: &RabbitQueue, queue: Arc<dyn ReadingQueue>) -> Self {
         let (connection, until) = Stopper::new();
-        let link = Link::open(broker, "original queue", until);
-        let (said, metrics) = (status::Said::default(), MoverMetrics::default());
-        let parts = Arc::new(Parts { options, link, patience: broker.deadlines.away, queue, said, metrics });
+        let usage = &broker.shared.options;
+        let parts = Arc::new(Parts {
+            options,
+            link: Link::open(usage, "original queue", until),
+            patience: usage.deadlines.away,
+            queue,
+            letters: Arc::clone(&broker.letters),
+            said: status::Said::default(),
+            metrics: MoverMetrics::default(),
+        });
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(moving::run(Arc::clone(&parts), stopped));
         Self { parts, stop, task, _connection: connection }

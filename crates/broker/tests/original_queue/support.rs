@@ -2,11 +2,12 @@
 
 use crate::devices::Devices;
 use crate::publisher::Publisher;
-use fieldwatch_broker::{MoverStatus, Original, OriginalMover, OriginalOptions, RabbitAddress, RabbitOptions};
+use fieldwatch_broker::{MoverStatus, Original, OriginalMover, OriginalOptions, RabbitAddress, RabbitOptions, RabbitQueue};
 use fieldwatch_domain::Timestamp;
 use fieldwatch_real_servers::rabbitmq::RabbitMq;
 use fieldwatch_wire::ingest::{Limits, LocalClock};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,26 @@ pub(crate) async fn bench(test: &str) -> Option<Bench> {
     Some(Bench { publisher, devices: Devices::new(), url, broker: address })
 }
 
+/// What a process has of the broker. Dropped, it is gone as if it was killed.
+pub(crate) struct Process {
+    mover: OriginalMover,
+    _broker: Arc<RabbitQueue>,
+}
+
+impl Process {
+    pub(crate) async fn stop(self) {
+        self.mover.stop().await;
+    }
+}
+
+impl Deref for Process {
+    type Target = OriginalMover;
+
+    fn deref(&self) -> &OriginalMover {
+        &self.mover
+    }
+}
+
 /// Where a broker listens.
 fn address(url: &str) -> Option<SocketAddr> {
     url.split_once('@')?.1.split('/').next()?.parse().ok()
@@ -53,19 +74,20 @@ pub(crate) fn now() -> Timestamp {
 }
 
 impl Bench {
-    pub(crate) fn mover(&self, original: Original) -> OriginalMover {
+    pub(crate) fn mover(&self, original: Original) -> Process {
         self.mover_through(original, self.broker)
     }
 
     /// A mover that reaches the broker by another address.
-    pub(crate) fn mover_through(&self, original: Original, address: SocketAddr) -> OriginalMover {
+    pub(crate) fn mover_through(&self, original: Original, address: SocketAddr) -> Process {
         let url = self.url.replace(&self.broker.to_string(), &address.to_string());
-        let broker = RabbitOptions::new(RabbitAddress::parse(&url).expect("an address"), "test");
+        let options = RabbitOptions::new(RabbitAddress::parse(&url).expect("an address"), "test");
+        let broker = RabbitQueue::open(RabbitOptions { partitions: 1, ..options });
         let clock = LocalClock::in_zone("UTC").expect("a known zone");
         let options = OriginalOptions::new(original, clock, Limits::default(), now);
         let options = OriginalOptions { look_again: Duration::from_millis(200), ..options };
         let queue: Arc<_> = Arc::clone(&self.devices.queue) as _;
-        OriginalMover::start(options, &broker, queue)
+        Process { mover: OriginalMover::start(options, &broker, queue), _broker: broker }
     }
 
     pub(crate) fn broker(&self) -> SocketAddr {

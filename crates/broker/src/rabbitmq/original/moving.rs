@@ -2,11 +2,11 @@
 
 use super::held::{Content, Held, Waiting};
 use super::holding::{Hold, Holding, hold};
-use super::letters::Letters;
 use super::topology::{Found, find};
 use super::{Original, Parts};
 use crate::Entries;
-use crate::rabbitmq::{broken::Broken, live::Live};
+use crate::rabbitmq::{broken::Broken, letters::Parked, live::Live};
+use std::borrow::Cow;
 use fieldwatch_wire::ingest::{OriginalRefused, parse_original_message};
 use lapin::message::Delivery;
 use std::sync::Arc;
@@ -103,8 +103,7 @@ async fn watch_over(parts: &Parts, live: &Arc<Live>, stop: &mut Stop) -> Result<
             Found::NotThere(missing) => parts.said.say(format!("waits for the original's queue: {missing}"), true),
             Found::There { warning } => {
                 let holding = alone(parts, live, stop).await?;
-                let letters = Letters::new(Arc::clone(live));
-                let mut mover = Mover { parts, holding, letters, waiting: Waiting::default(), warning, warned_at: None };
+                let mut mover = Mover { parts, holding, waiting: Waiting::default(), warning, warned_at: None };
                 let ended = mover.go_on(stop).await;
                 if let Err(broken) = mover.holding.release().await {
                     live.lose(&broken.text);
@@ -134,7 +133,6 @@ async fn alone(parts: &Parts, live: &Arc<Live>, stop: &mut Stop) -> Result<Box<H
 struct Mover<'p> {
     parts: &'p Parts,
     holding: Box<Holding>,
-    letters: Letters,
     waiting: Waiting,
     warning: Option<String>,
     warned_at: Option<Instant>,
@@ -227,9 +225,11 @@ impl Mover<'_> {
     }
 
     /// Tries once. What was kept is not kept again by the next try.
-    async fn offer(&mut self, entries: &Entries, unusable: &mut Vec<(&str, &[u8])>) -> Result<(), String> {
+    async fn offer(&self, entries: &Entries, unusable: &mut Vec<(&str, &[u8])>) -> Result<(), String> {
         while let Some((reason, body)) = unusable.last() {
-            self.letters.keep(reason, body, (self.parts.options.now)()).await?;
+            let at = (self.parts.options.now)();
+            let letter = Parked { source: Cow::Borrowed("original"), reason, device_id: None, at, body };
+            self.parts.letters.publish(&letter).await.map_err(|broken| format!("dead letters: {}", broken.text))?;
             self.parts.metrics.unusable.inc();
             unusable.pop();
         }
