@@ -23,3 +23,9 @@ mod moving;
 
 #[path = "original_queue/taking_over.rs"]
 mod taking_over;
+
+#[path = "original_queue/definitions.rs"]
+mod definitions;
+
+#[path = "original_queue/foreign_publisher.rs"]
+mod foreign_publisher;

@@ -134,12 +134,8 @@ fn read_reading<'a>(json: &'a [u8], line: &str, received_at: Timestamp) -> Resul
     if json.first() != Some(&b'{') {
         return Err(Damaged("line that is no object"));
     }
-    let limits = Limits {
-        temperature_min: Celsius::LOWEST,
-        temperature_max: Celsius::HIGHEST,
-        max_readings: 1,
-        ..Limits::default()
-    };
+    let limits =
+        Limits { temperature_min: Celsius::LOWEST, temperature_max: Celsius::HIGHEST, max_readings: 1, ..Limits::default() };
     let mut taken = None;
     let new_id = |_| ReadingId::given(fnv1a_64(line.as_bytes()));
     let parsed = parse_json(json, &limits, received_at, new_id, |accepted| taken = Some(accepted));

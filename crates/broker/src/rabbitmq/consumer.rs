@@ -6,9 +6,7 @@ use super::{
     shared::Shared,
     stand::{Happening, Message, Order, Stand},
 };
-use crate::{
-    Acknowledge, BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, EntryForm, Next,
-};
+use crate::{Acknowledge, BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, EntryForm, Next};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
@@ -99,7 +97,8 @@ impl RabbitConsumer {
     /// Everything that waits, up to the limit.
     fn gather(&mut self, limit: usize) -> Option<Delivery> {
         let mut delivery = Delivery { form: EntryForm::Line, ..Delivery::default() };
-        let order: Vec<u16> = self.ours.range(self.last + 1..).chain(self.ours.range(..=self.last)).map(|(number, _)| *number).collect();
+        let order: Vec<u16> =
+            self.ours.range(self.last + 1..).chain(self.ours.range(..=self.last)).map(|(number, _)| *number).collect();
         for partition in order {
             if delivery.entries.len() >= limit {
                 break;

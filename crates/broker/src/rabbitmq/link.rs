@@ -179,7 +179,11 @@ impl Keeper {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         if self.live.borrow().is_none() && away.why != why {
             warn!(why, purpose = self.purpose, "no connection to the broker");
-            let since = if away.why == "it is being connected" || away.since.elapsed() < LONGEST_PAUSE { away.since } else { Instant::now() };
+            let since = if away.why == "it is being connected" || away.since.elapsed() < LONGEST_PAUSE {
+                away.since
+            } else {
+                Instant::now()
+            };
             *away = Away { since, why: why.into() };
         }
     }

@@ -69,8 +69,13 @@ impl Members {
     pub(super) fn start(shared: &Arc<Shared>) -> Arc<Self> {
         let (told, telling) = mpsc::channel(MOST_TOLD);
         let members = Arc::new(Self { seen: Mutex::default(), listeners: RwLock::default(), told });
-        let fellowship =
-            Fellowship { shared: Arc::clone(shared), members: Arc::clone(&members), telling, channel: None, asked: BTreeMap::new() };
+        let fellowship = Fellowship {
+            shared: Arc::clone(shared),
+            members: Arc::clone(&members),
+            telling,
+            channel: None,
+            asked: BTreeMap::new(),
+        };
         let stop = shared.stop.clone();
         tokio::spawn(async move {
             tokio::select! {

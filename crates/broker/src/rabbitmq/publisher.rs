@@ -135,7 +135,9 @@ impl Publisher {
                 full.push((lane, std::mem::take(lines), std::mem::take(count)));
             }
         }
-        full.extend(open.into_iter().enumerate().filter(|(_, (_, count))| *count > 0).map(|(lane, (lines, count))| (lane, lines, count)));
+        full.extend(
+            open.into_iter().enumerate().filter(|(_, (_, count))| *count > 0).map(|(lane, (lines, count))| (lane, lines, count)),
+        );
         let mut answers = Vec::with_capacity(full.len());
         for (lane, lines, count) in full {
             let (answer, receiver) = oneshot::channel();

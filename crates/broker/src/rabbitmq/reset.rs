@@ -74,7 +74,8 @@ pub async fn reset(options: &RabbitOptions) -> Result<Reset, ResetError> {
 async fn take_away(live: &Live) -> Result<Reset, ResetError> {
     lock(live).await?;
     let partitions = look_at_partitions(live).await?;
-    let full: Vec<(u16, u64)> = (0..).zip(&partitions).filter(|(_, found)| **found > 0).map(|(at, found)| (at, u64::from(*found))).collect();
+    let full: Vec<(u16, u64)> =
+        (0..).zip(&partitions).filter(|(_, found)| **found > 0).map(|(at, found)| (at, u64::from(*found))).collect();
     if !full.is_empty() {
         return Err(ResetError::NotEmpty(full));
     }

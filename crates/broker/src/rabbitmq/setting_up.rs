@@ -52,14 +52,8 @@ impl Standing {
         let (give_sender, give) = watch::channel(Permission::Pending("it is not known yet whom the broker belongs to".into()));
         let (take_sender, take) = watch::channel(None);
         let again = Arc::new(Notify::new());
-        let setup = SettingUp {
-            options: options.clone(),
-            link,
-            log_id,
-            give: give_sender,
-            take: take_sender,
-            again: Arc::clone(&again),
-        };
+        let setup =
+            SettingUp { options: options.clone(), link, log_id, give: give_sender, take: take_sender, again: Arc::clone(&again) };
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.ended() => {}

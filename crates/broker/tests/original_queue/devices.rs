@@ -1,8 +1,8 @@
 //! The queue that readings are moved into, and the devices that take them from there.
 
 use fieldwatch_broker::{
-    BoxFuture, Checkpoint, ConsumeError, Consumer, EmbeddedQueue, EmbeddedQueueOptions, Entries, Metrics, Next, PublishError, QueueHealth,
-    ReadingQueue,
+    BoxFuture, Checkpoint, ConsumeError, Consumer, EmbeddedQueue, EmbeddedQueueOptions, Entries, Metrics, Next, PublishError,
+    QueueHealth, ReadingQueue,
 };
 use fieldwatch_domain::{Reading, RecentIds};
 use fieldwatch_segment_log::SyncMode;
@@ -74,9 +74,26 @@ impl Devices {
     }
 }
 
+impl Devices {
+    /// Devices behind the partitions of a broker, as a state process has them.
+    pub(crate) fn behind(queue: &dyn ReadingQueue) -> Arc<Mutex<Taken>> {
+        let all: Vec<u16> = (0..queue.partitions()).collect();
+        let taken = Arc::new(Mutex::new(Taken::default()));
+        tokio::spawn(take(queue.consume(&all, &[]).expect("a consumer"), Arc::clone(&taken)));
+        taken
+    }
+}
+
 async fn take(mut consumer: Box<dyn Consumer>, taken: Arc<Mutex<Taken>>) {
     while let Ok(next) = consumer.next(1_000).await {
-        let Next::Delivery(delivery) = next else { continue };
+        let delivery = match next {
+            Next::Delivery(delivery) => delivery,
+            Next::Gained(partition) => {
+                consumer.begin(partition, None);
+                continue;
+            }
+            Next::Lost(_) => continue,
+        };
         {
             let mut taken = taken.lock().expect("nobody panicked");
             for entry in &delivery.entries {

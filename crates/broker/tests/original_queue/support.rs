@@ -21,6 +21,7 @@ pub(crate) struct Bench {
     pub(crate) url: String,
     pub(crate) publisher: Publisher,
     pub(crate) devices: Devices,
+    pub(crate) vhost: String,
     broker: SocketAddr,
 }
 
@@ -34,13 +35,14 @@ pub(crate) async fn bench(test: &str) -> Option<Bench> {
             return None;
         }
     };
-    let url = broker.url(&broker.create_vhost());
+    let vhost = broker.create_vhost();
+    let url = broker.url(&vhost);
     let Some(address) = address(&url) else {
         eprintln!("SKIPPED {test}: a wire to be cut leads to a broker at an IP address only");
         return None;
     };
     let publisher = Publisher::connect(&url).await;
-    Some(Bench { publisher, devices: Devices::new(), url, broker: address })
+    Some(Bench { publisher, devices: Devices::new(), url, vhost, broker: address })
 }
 
 /// What a process has of the broker. Dropped, it is gone as if it was killed.
@@ -63,6 +65,13 @@ impl Deref for Process {
     }
 }
 
+/// How a mover works that is tested: it looks again soon.
+pub(crate) fn options(original: Original) -> OriginalOptions {
+    let clock = LocalClock::in_zone("UTC").expect("a known zone");
+    let options = OriginalOptions::new(original, clock, Limits::default(), now);
+    OriginalOptions { look_again: Duration::from_millis(200), ..options }
+}
+
 /// Where a broker listens.
 fn address(url: &str) -> Option<SocketAddr> {
     url.split_once('@')?.1.split('/').next()?.parse().ok()
@@ -73,7 +82,17 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_ms(1_767_312_000_000)
 }
 
+/// The broker, if it was started here and may be told what to do.
+pub(crate) fn own_broker() -> Option<&'static RabbitMq> {
+    BROKER.get().and_then(|broker| broker.as_ref().ok()).filter(|broker| broker.is_ours())
+}
+
 impl Bench {
+    /// The queue at the broker as a process uses it.
+    pub(crate) fn rabbit(&self, options: impl FnOnce(RabbitOptions) -> RabbitOptions) -> Arc<RabbitQueue> {
+        RabbitQueue::open(options(RabbitOptions::new(RabbitAddress::parse(&self.url).expect("an address"), "test")))
+    }
+
     pub(crate) fn mover(&self, original: Original) -> Process {
         self.mover_through(original, self.broker)
     }
@@ -81,11 +100,9 @@ impl Bench {
     /// A mover that reaches the broker by another address.
     pub(crate) fn mover_through(&self, original: Original, address: SocketAddr) -> Process {
         let url = self.url.replace(&self.broker.to_string(), &address.to_string());
-        let options = RabbitOptions::new(RabbitAddress::parse(&url).expect("an address"), "test");
-        let broker = RabbitQueue::open(RabbitOptions { partitions: 1, ..options });
-        let clock = LocalClock::in_zone("UTC").expect("a known zone");
-        let options = OriginalOptions::new(original, clock, Limits::default(), now);
-        let options = OriginalOptions { look_again: Duration::from_millis(200), ..options };
+        let usage = RabbitOptions::new(RabbitAddress::parse(&url).expect("an address"), "test");
+        let broker = RabbitQueue::open(RabbitOptions { partitions: 1, ..usage });
+        let options = options(original);
         let queue: Arc<_> = Arc::clone(&self.devices.queue) as _;
         Process { mover: OriginalMover::start(options, &broker, queue), _broker: broker }
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_confirmed_is_delivered_once_in_order_and_nothing_is_left() {
-    let Some((broker, _guard)) = shared_broker("what_is_confirmed_is_delivered_once_in_order_and_nothing_is_left").await else { return };
+    let Some((broker, _guard)) = shared_broker("what_is_confirmed_is_delivered_once_in_order_and_nothing_is_left").await else {
+        return;
+    };
     let url = broker.url(&broker.create_vhost());
     let store = SharedStore::default();
     let process = Process::start(options(&url, "a"), &store);

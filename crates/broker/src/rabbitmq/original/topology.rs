@@ -204,12 +204,7 @@ async fn declare_exchange(
     Ok(())
 }
 
-async fn declare_queue(
-    live: &Live,
-    names: &Names,
-    options: QueueDeclareOptions,
-    arguments: FieldTable,
-) -> Result<(), Broken> {
+async fn declare_queue(live: &Live, names: &Names, options: QueueDeclareOptions, arguments: FieldTable) -> Result<(), Broken> {
     let channel = live.channel().await?;
     let declared = channel.queue_declare(name(&names.queue), options, arguments);
     live.ask("say what the queue is", declared).await?;
