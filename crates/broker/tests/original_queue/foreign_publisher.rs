@@ -3,6 +3,7 @@
 use crate::publisher::Kind;
 use crate::support::{Bench, bench, said, until};
 use fieldwatch_broker::Original;
+use fieldwatch_domain::Timestamp;
 use fieldwatch_wire::ingest::parse_rfc3339;
 use std::collections::HashMap;
 use std::io::Read;
@@ -50,7 +51,7 @@ async fn recorded_readings_of_a_foreign_publisher_arrive_as_they_were_written() 
     until("all are taken", async || bench.devices.count() >= all).await;
     bench.devices.look(|taken| {
         for (device, times) in &expected {
-            let own: Vec<i64> = taken.readings[device].iter().filter_map(|reading| reading.at).map(|at| at.unix_ms()).collect();
+            let own: Vec<i64> = taken.readings[device].iter().filter_map(|reading| reading.at).map(Timestamp::unix_ms).collect();
             assert!(own == *times, "{device}: other times, or in another order");
         }
     });

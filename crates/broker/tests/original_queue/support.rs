@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Longer than anything should take; nothing waits for it that comes sooner.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 static BROKER: OnceLock<Result<RabbitMq, String>> = OnceLock::new();
 
