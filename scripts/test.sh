@@ -17,6 +17,7 @@ install_tools() {
   [ -d /usr/share/fonts/truetype/dejavu ] || packages+=(fonts-dejavu-core)
   PATH=$PATH:/usr/sbin:/sbin has mkfs.xfs || packages+=(xfsprogs)
   has strace || packages+=(strace)
+  [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
   [ ${#packages[@]} -gt 0 ] || return 0
   if [ "$(id -u)" = 0 ] && has apt-get; then
     say "installing ${packages[*]}"

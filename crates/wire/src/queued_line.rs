@@ -58,13 +58,12 @@ fn write_reading(out: &mut String, device_id: &str, reading: &Reading) {
         out.push('"');
     }
     out.push_str(",\"readingId\":");
-    match reading.id.text() {
-        Some(text) => write_json_string(out, text),
-        None => {
-            out.push('"');
-            write_hexadecimal(out, reading.id.number().unwrap_or_default());
-            out.push('"');
-        }
+    if let Some(text) = reading.id.text() {
+        write_json_string(out, text);
+    } else {
+        out.push('"');
+        write_hexadecimal(out, reading.id.number().unwrap_or_default());
+        out.push('"');
     }
     out.push_str(RECEIVED_AT);
     write_timestamp(out, reading.received_at);
@@ -114,7 +113,7 @@ fn read_usual(line: &str) -> Option<(Cow<'_, str>, Request)> {
         more = vec![0; tail_at + 1];
         &mut more
     };
-    reading[..tail_at].copy_from_slice(line[..tail_at].as_bytes());
+    reading[..tail_at].copy_from_slice(&line.as_bytes()[..tail_at]);
     reading[tail_at] = b'}';
     let (device_id, request) = read_reading(reading, line, received_at).ok()?;
     let device_id = match device_id {

@@ -40,6 +40,8 @@ const PERIODS_TO_LIVE: u32 = 4;
 const MOST_TOLD: usize = 256;
 /// For so long a process waits for a partition before it asks for it.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A question that nobody answers is gone after this, so that none are left when all processes have ended.
+pub(super) const QUESTION_LIFE_MS: u64 = 2_000;
 /// Before the exchange is asked for again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -205,7 +207,8 @@ impl Fellowship {
                 let asked = self.asked.get(&partition).is_some_and(|asked| asked.elapsed() < PATIENCE);
                 if !asked {
                     self.asked.insert(partition, Instant::now());
-                    self.say(READINGS, &partition.to_string(), b"", message::properties(None)).await;
+                    let properties = message::properties(None).with_expiration(QUESTION_LIFE_MS.to_string().into());
+                    self.say(READINGS, &partition.to_string(), b"", properties).await;
                 }
             }
         }

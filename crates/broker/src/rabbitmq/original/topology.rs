@@ -5,7 +5,7 @@
 
 use super::refusal::{Difference, Refusal};
 use super::{Names, Original};
-use crate::rabbitmq::{broken::Broken, live::Live};
+use crate::rabbitmq::{broken::Broken, live::Live, topology::quorum};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
@@ -156,7 +156,7 @@ async fn declare(live: &Live, kind: &Kind, names: &Names) -> Result<(), Broken> 
     }
     if queue(live, names).await? == Kind::Missing {
         let options = QueueDeclareOptions { durable, ..QueueDeclareOptions::default() };
-        let arguments = if durable { durable_queue() } else { FieldTable::default() };
+        let arguments = if durable { quorum() } else { FieldTable::default() };
         live.ask("declare the queue", channel.queue_declare(name(&names.queue), options, arguments)).await?;
     }
     let (queue, exchange, key) = (name(&names.queue), name(&names.exchange), name(&names.routing_key));
@@ -165,18 +165,6 @@ async fn declare(live: &Live, kind: &Kind, names: &Names) -> Result<(), Broken> 
     closed(live, &channel).await;
     Ok(())
 }
-
-/// A queue on the disks of a majority of the broker's nodes, which drops nothing however often it has to deliver it again:
-/// from `RabbitMQ` 4.0 on the twentieth time would be the last otherwise.
-fn durable_queue() -> FieldTable {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
-    arguments
-}
-
-/// Never reached, and known to every version; "none" is written in another way by each.
-const DELIVERY_LIMIT: i32 = 1_000_000_000;
 
 /// Why a broker does not declare it, in words; `None` when that is not why it failed.
 fn refused(error: &Broken, wanted: &Kind) -> Option<String> {
