@@ -190,7 +190,7 @@ impl Fellowship {
 
     /// Steps aside where another is to own what this process does, and asks for what it is to own itself.
     async fn balance(&mut self, period: Duration) {
-        if !self.shared.options.consumes {
+        if !self.shared.standing.takes() {
             return;
         }
         let consumers = self.members.consumers(period * PERIODS_TO_LIVE);
@@ -216,7 +216,8 @@ impl Fellowship {
 
     async fn say_hello(&mut self) {
         let owns = (0..self.shared.options.partitions).filter(|partition| self.shared.seen(*partition).is_ours).collect();
-        let hello = Hello { node: self.shared.options.node.clone(), consumes: self.shared.options.consumes, owns };
+        // One whose store has not answered cannot be given anything yet.
+        let hello = Hello { node: self.shared.options.node.clone(), consumes: self.shared.standing.takes(), owns };
         let hello = serde_json::to_vec(&hello).expect("names and numbers can be written");
         self.say(MEMBERS, "", &hello, BasicProperties::default().with_type(HELLO.into())).await;
     }

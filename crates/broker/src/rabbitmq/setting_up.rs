@@ -74,6 +74,11 @@ impl Standing {
         }
     }
 
+    /// Whether this process consumes, or would if something were published.
+    pub(crate) fn takes(&self) -> bool {
+        self.take.borrow().is_some()
+    }
+
     /// Waits for a connection on which this process may consume. Cancel-safe.
     pub(crate) async fn may_take(&self) -> Arc<Live> {
         let mut take = self.take.clone();
