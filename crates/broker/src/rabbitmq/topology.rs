@@ -59,7 +59,7 @@ async fn declare_exchange(live: &Live, channel: &Channel, name: &str, kind: Exch
 }
 
 /// What every quorum queue here has.
-fn quorum() -> FieldTable {
+pub(super) fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), text("quorum"));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERIES));
