@@ -98,6 +98,7 @@ pub struct OriginalMover {
     parts: Arc<Parts>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    ended: watch::Receiver<bool>,
     /// The connection ends with it.
     _connection: Stopper,
 }
@@ -131,8 +132,13 @@ impl OriginalMover {
             metrics: MoverMetrics::default(),
         });
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(moving::run(Arc::clone(&parts), stopped));
-        Self { parts, stop, task, _connection: connection }
+        let (end, ended) = watch::channel(false);
+        let moving = moving::run(Arc::clone(&parts), stopped);
+        let task = tokio::spawn(async move {
+            moving.await;
+            end.send_replace(true);
+        });
+        Self { parts, stop, task, ended, _connection: connection }
     }
 
     /// How it is.
@@ -147,10 +153,11 @@ impl OriginalMover {
 
     /// Ends it: what is on the way is finished, what waits goes back to the broker in its order. When this is dropped before
     /// it is done, the mover is ended where it is.
-    pub async fn stop(mut self) {
+    pub async fn stop(&self) {
         self.stop.send_replace(true);
+        let mut ended = self.ended.clone();
         // An error says that it has ended otherwise.
-        let _ = (&mut self.task).await;
+        let _ = ended.wait_for(|ended| *ended).await.map(drop);
     }
 }
 

@@ -4,12 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use fieldwatch_broker::{DeadLetters, EmbeddedQueue, EmbeddedQueueOptions, LetterBox, Parking, RabbitAddress, RabbitOptions, RabbitQueue, ReadingQueue};
+use fieldwatch_broker::{
+    DeadLetters, EmbeddedQueue, EmbeddedQueueOptions, LetterBox, MoverMetrics, Names, Original, OriginalMover, OriginalOptions,
+    Parking, RabbitAddress, RabbitOptions, RabbitQueue, ReadingQueue,
+};
 use fieldwatch_domain::Timestamp;
+use fieldwatch_gateway::{NamedCounter, Note};
+use fieldwatch_wire::ingest::LocalClock;
+use prometheus_client::metrics::counter::Counter;
 use tokio::task::spawn_blocking;
 
 use super::Plan;
-use crate::settings::{QueueKind, Role, Settings};
+use super::bringing_up::now;
+use super::parts::ingest_limits;
+use crate::settings::{OriginalTopology, QueueKind, Role, Settings};
 
 /// The queue, and the place for its dead letters.
 #[derive(Clone)]
@@ -22,7 +30,7 @@ pub(crate) struct Queue {
 #[derive(Clone)]
 enum Kind {
     Embedded(Arc<EmbeddedQueue>, DeadLetters),
-    RabbitMq(Arc<RabbitQueue>),
+    RabbitMq(Arc<RabbitQueue>, Option<Arc<OriginalMover>>),
 }
 
 impl Queue {
@@ -36,7 +44,14 @@ impl Queue {
 
     fn rabbitmq(plan: &Plan) -> anyhow::Result<Self> {
         let queue = RabbitQueue::open(rabbit_options(&plan.settings, plan.node.clone())?);
-        Ok(Self { letters: Arc::clone(&queue) as _, parking: Arc::clone(&queue) as _, kind: Kind::RabbitMq(queue) })
+        let mover = if plan.settings.server.roles.contains(&Role::Ingest) {
+            let options = original_options(plan)?;
+            (options.original != Original::Off).then(|| Arc::new(OriginalMover::start(options, &queue, Arc::clone(&queue) as _)))
+        } else {
+            None
+        };
+        let (letters, parking) = (Arc::clone(&queue) as _, Arc::clone(&queue) as _);
+        Ok(Self { kind: Kind::RabbitMq(queue, mover), letters, parking })
     }
 
     async fn embedded(plan: &Plan) -> anyhow::Result<Self> {
@@ -58,7 +73,7 @@ impl Queue {
     pub(super) fn shared(&self) -> Arc<dyn ReadingQueue> {
         match &self.kind {
             Kind::Embedded(queue, _) => Arc::clone(queue) as _,
-            Kind::RabbitMq(queue) => Arc::clone(queue) as _,
+            Kind::RabbitMq(queue, _) => Arc::clone(queue) as _,
         }
     }
 
@@ -66,7 +81,7 @@ impl Queue {
     pub(super) fn goes_to(&self, log_id: &str) {
         match &self.kind {
             Kind::Embedded(..) => {}
-            Kind::RabbitMq(queue) => queue.set_log_id(log_id),
+            Kind::RabbitMq(queue, _) => queue.set_log_id(log_id),
         }
     }
 
@@ -74,7 +89,34 @@ impl Queue {
     pub(super) fn own_letters(&self) -> Option<&DeadLetters> {
         match &self.kind {
             Kind::Embedded(_, letters) => Some(letters),
-            Kind::RabbitMq(_) => None,
+            Kind::RabbitMq(..) => None,
+        }
+    }
+
+    /// What there is to say of the original's queue, for people.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        let Kind::RabbitMq(_, Some(mover)) = &self.kind else { return Vec::new() };
+        let mover = Arc::clone(mover);
+        vec![Box::new(move || Some(mover.status().text).filter(|text| !text.is_empty()))]
+    }
+
+    /// What is counted about the original's queue.
+    pub(super) fn counters(&self) -> Vec<NamedCounter> {
+        let Kind::RabbitMq(_, Some(mover)) = &self.kind else { return Vec::new() };
+        let MoverMetrics { moved, unusable, redelivered, ahead } = mover.metrics();
+        let named = |name, help, counter: &Counter| NamedCounter { name, help, counter: counter.clone() };
+        vec![
+            named("fieldwatch_original_moved", "Readings moved from the original queue into the partitions", moved),
+            named("fieldwatch_original_unusable", "Messages of the original queue that became dead letters", unusable),
+            named("fieldwatch_original_redelivered", "Messages of the original queue that came again", redelivered),
+            named("fieldwatch_original_ahead", "Readings of the original queue whose time was too far ahead", ahead),
+        ]
+    }
+
+    /// Ends what moves readings here from elsewhere; what is on the way is finished.
+    pub(super) async fn stop_moving(&self) {
+        if let Kind::RabbitMq(_, Some(mover)) = &self.kind {
+            mover.stop().await;
         }
     }
 
@@ -88,7 +130,7 @@ impl Queue {
                 let tidying = spawn_blocking(move || letters.tidy(now, undecided_from));
                 Ok(tidying.await.context("tidying the dead letters failed")??)
             }
-            Kind::RabbitMq(_) => Ok(()),
+            Kind::RabbitMq(..) => Ok(()),
         }
     }
 
@@ -96,9 +138,23 @@ impl Queue {
     pub(super) fn close(&self) {
         match &self.kind {
             Kind::Embedded(queue, _) => queue.close(),
-            Kind::RabbitMq(queue) => queue.close(),
+            Kind::RabbitMq(queue, _) => queue.close(),
         }
     }
+}
+
+fn original_options(plan: &Plan) -> anyhow::Result<OriginalOptions> {
+    let rabbitmq = &plan.settings.queue.rabbitmq;
+    let original = match rabbitmq.original {
+        OriginalTopology::Existing => Original::Existing,
+        OriginalTopology::Durable => Original::Durable,
+        OriginalTopology::Original => Original::AsOriginal,
+        OriginalTopology::Off => Original::Off,
+    };
+    let clock = LocalClock::in_zone(&rabbitmq.original_time_zone).context("queue.rabbitmq.original_time_zone")?;
+    let names =
+        Names { exchange: rabbitmq.exchange.clone(), queue: rabbitmq.queue.clone(), routing_key: rabbitmq.routing_key.clone() };
+    Ok(OriginalOptions { names, ..OriginalOptions::new(original, clock, ingest_limits(plan), now) })
 }
 
 /// How the broker of these settings is used.
