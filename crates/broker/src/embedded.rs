@@ -136,6 +136,12 @@ impl EmbeddedQueue {
         self.shared.pending.close();
     }
 
+    /// The first place that may still be delivered again: everything before is stored as decided. 0 while a partition has no
+    /// owner.
+    pub fn undecided_from(&self) -> u64 {
+        self.shared.ledger.passed().unwrap_or(0)
+    }
+
     /// Finishes the newest segment if all of it is consumed or it is older than an hour, and removes what is consumed. Called
     /// about every hour, it sees to it that readings do not lie around for ever on a quiet system. Does not wait.
     pub fn tidy(&self) {

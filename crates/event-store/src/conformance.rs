@@ -121,6 +121,7 @@ macro_rules! event_store_keeps_its_promises {
             observations_are_remembered_and_never_shown
             of_a_forgotten_device_nothing_is_told
             a_forgotten_device_begins_anew_and_its_versions_go_on
+            it_is_told_where_a_device_was_forgotten_last
             what_is_forgotten_stays_forgotten_after_a_start_and_tidying
             recovery_gives_the_fold_of_everything
             snapshots_change_nothing_but_the_time_a_recovery_takes

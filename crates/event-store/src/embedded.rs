@@ -205,6 +205,11 @@ impl EventStore for EmbeddedStore {
         Box::pin(self.read(move |shared| history::history(shared, device, before, limit)))
     }
 
+    fn last_forgotten(&self, device: DeviceNumber) -> BoxFuture<'_, Result<Option<u64>, ReadError>> {
+        let position = self.shared.forgotten.read().get(&device).map(|forgotten| forgotten.position);
+        Box::pin(async move { Ok(position) })
+    }
+
     fn read_all(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<EventsPage, ReadError>> {
         Box::pin(self.read(move |shared| {
             let shown = |device, position, event| event == EventType::Forgotten || !shared.is_forgotten(device, position);

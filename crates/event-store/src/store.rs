@@ -1,10 +1,13 @@
 //! What every event store promises.
 
 use crate::{Batch, DeviceState, Entry, LateReading, Stored};
-use fieldwatch_domain::{DeviceNumber, RecordedEvent};
+use fieldwatch_domain::{DeviceEvent, DeviceNumber, RecordedEvent};
 use fieldwatch_wire::queued::Checkpoint;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 use std::{future::Future, pin::Pin, sync::Arc};
+
+/// How many entries of a history are read together to find whether the device was forgotten.
+const FORGOTTEN_PAGE: usize = 1_000;
 
 /// A future that a trait object can give.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -48,6 +51,14 @@ pub trait EventStore: Send + Sync + 'static {
     /// `limit`. Nothing from before the device was last forgotten, except the `DeviceHasBeenForgotten` events.
     fn history(&self, device: DeviceNumber, before: Option<u64>, limit: usize) -> BoxFuture<'_, Result<HistoryPage, ReadError>>;
 
+    /// Position of a device's newest `DeviceHasBeenForgotten`; `None` when it was never forgotten, as far as is kept. To be
+    /// asked after recovery.
+    ///
+    /// By itself it walks the history back to there; a store that knows better says it at once.
+    fn last_forgotten(&self, device: DeviceNumber) -> BoxFuture<'_, Result<Option<u64>, ReadError>> {
+        Box::pin(walk_to_forgetting(self, device))
+    }
+
     /// All events after position `after` (0: from the oldest that is kept), in the order of the log, at most `limit`.
     /// Nothing of devices from before they were forgotten, except the `DeviceHasBeenForgotten` events.
     fn read_all(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<EventsPage, ReadError>>;
@@ -90,6 +101,24 @@ pub trait SharedStore: Send + Sync {
 
     /// This process does not write for the partition any more; another may have taken it over already.
     fn let_go(&self, partition: u16);
+}
+
+/// Walks a device's history back to where it was forgotten last; gives the position of that.
+pub(crate) async fn walk_to_forgetting<S: EventStore + ?Sized>(store: &S, device: DeviceNumber) -> Result<Option<u64>, ReadError> {
+    let mut before = None;
+    loop {
+        let page = store.history(device, before, FORGOTTEN_PAGE).await?;
+        for entry in &page.entries {
+            before = Some(match entry {
+                HistoryEntry::Event(event) if matches!(event.event, DeviceEvent::Forgotten) => return Ok(Some(event.position)),
+                HistoryEntry::Event(event) => event.position,
+                HistoryEntry::Late(late) => late.position,
+            });
+        }
+        if !page.more || page.entries.is_empty() {
+            return Ok(None);
+        }
+    }
 }
 
 /// What recovery comes across. First a shelf's devices from its snapshot, then the entries since.

@@ -5,41 +5,106 @@ use super::{
     record::{Parked, Record},
 };
 use fieldwatch_domain::Timestamp;
-use fieldwatch_segment_log::LogReader;
+use fieldwatch_segment_log::{LogReader, ReadError};
 use fieldwatch_wire::queued::EntryForm;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 /// How many waiting letters are listed: the oldest. Once they are requeued, those after them are.
 pub(super) const MOST_WAITING: usize = 10_000;
 /// How many requeued letters are listed: the newest.
 pub(super) const MOST_REQUEUED: usize = 1_000;
 
+/// How often reading begins again because what was read was erased meanwhile, which happens once an hour at most.
+const ATTEMPTS: u32 = 3;
+
+/// Why records could not be read.
+pub(super) enum Fault {
+    /// They were written anew elsewhere in the log meanwhile.
+    Erased,
+    Failed(DeadLetterError),
+}
+
+impl Fault {
+    pub(super) fn into_error(self) -> DeadLetterError {
+        match self {
+            Self::Erased => DeadLetterError { action: "read", detail: "they are being tidied again and again".into() },
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+impl From<DeadLetterError> for Fault {
+    fn from(error: DeadLetterError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Reads from the start again when the log was tidied meanwhile.
+pub(super) fn undisturbed<T>(mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, DeadLetterError> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Ok(read) => return Ok(read),
+            Err(Fault::Erased) => {}
+            Err(Fault::Failed(error)) => return Err(error),
+        }
+    }
+    attempt().map_err(Fault::into_error)
+}
+
 /// Gives every record to `on_record`, oldest first.
-pub(super) fn records(log: &LogReader, mut on_record: impl FnMut(Record)) -> Result<(), DeadLetterError> {
+pub(super) fn records(log: &LogReader, mut on_record: impl FnMut(Record)) -> Result<(), Fault> {
+    records_before(log, u64::MAX, |record| {
+        on_record(record);
+        Ok(())
+    })
+}
+
+/// Gives every record of the frames before an address to `on_record`, oldest first, until it fails.
+pub(super) fn records_before(
+    log: &LogReader,
+    address: u64,
+    mut on_record: impl FnMut(Record) -> Result<(), DeadLetterError>,
+) -> Result<(), Fault> {
     let mut cursor = log.frames_from(log.start());
-    while let Some(frame) = cursor.next_frame().map_err(|error| failed("read", &error))? {
-        let record = Record::decode(frame.payload).map_err(|reason| DeadLetterError {
+    loop {
+        let frame = match cursor.next_frame() {
+            Ok(Some(frame)) if frame.start() < address => frame,
+            Ok(_) => return Ok(()),
+            Err(ReadError::Gone { .. }) => return Err(Fault::Erased),
+            Err(error) => return Err(failed("read", &error).into()),
+        };
+        let records = Record::decode(frame.payload).map_err(|reason| DeadLetterError {
             action: "read",
             detail: format!("the record at {} cannot be read: {reason}", frame.address_of_payload),
         })?;
-        on_record(record);
+        records.into_iter().try_for_each(&mut on_record)?;
     }
-    Ok(())
 }
 
-/// The letters, oldest first: of the waiting and of the requeued ones so many at most.
-pub(super) fn letters(log: &LogReader, most_waiting: usize, most_requeued: usize) -> Result<Vec<DeadLetter>, DeadLetterError> {
-    // In two passes, because whether a letter waits stands after it.
+/// The letters without the `hidden` ones, oldest first: of the waiting and of the requeued ones so many at most.
+pub(super) fn letters(
+    log: &LogReader,
+    hidden: &BTreeSet<u64>,
+    most_waiting: usize,
+    most_requeued: usize,
+) -> Result<Vec<DeadLetter>, Fault> {
+    // In two passes, because whether a letter waits, or was dropped, stands after it.
     let mut requeued = HashMap::new();
+    let mut passed_over: HashSet<u64> = hidden.iter().copied().collect();
     records(log, |record| match record {
-        Record::Parked(_) => {}
+        Record::Parked(_) | Record::Compacted(_) => {}
         Record::Requeued(record) => {
             requeued.entry(record.id).or_insert(record.at);
         }
+        Record::Dropped(dropped) => passed_over.extend(dropped.ids),
     })?;
     let (mut waiting, mut done, mut left_out) = (Vec::new(), VecDeque::new(), 0_u64);
     records(log, |record| {
         let Record::Parked(parked) = record else { return };
+        // One that is just being written anew is there twice.
+        if !passed_over.insert(parked.id) {
+            return;
+        }
         match requeued.get(&parked.id) {
             None if waiting.len() < most_waiting => waiting.push(letter(parked, None)),
             None => left_out += 1,
@@ -90,7 +155,8 @@ mod tests {
         }
         let log = LogReader::open_read_only(dir.path(), super::super::KIND).expect("open");
         let ids = |most_waiting, most_requeued| -> Vec<u64> {
-            letters(&log, most_waiting, most_requeued).expect("read").iter().map(|letter| letter.id).collect()
+            let read = undisturbed(|| letters(&log, &BTreeSet::new(), most_waiting, most_requeued)).expect("read");
+            read.iter().map(|letter| letter.id).collect()
         };
         assert_eq!(ids(3, 2), [2, 4, 5, 6, 7]);
         assert_eq!(ids(100, 100), (1..=10).collect::<Vec<_>>());

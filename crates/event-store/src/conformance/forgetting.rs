@@ -1,7 +1,7 @@
 //! Promises about forgetting.
 
 use super::{Fleet, Opened, Place, appending::begin};
-use crate::{HistoryEntry, ShelfSnapshot};
+use crate::{HistoryEntry, ShelfSnapshot, store::walk_to_forgetting};
 use fieldwatch_domain::{DeviceEvent, DeviceNumber, SHELVES};
 
 /// Fills two devices, and forgets `a` after `rounds` readings of each.
@@ -61,6 +61,39 @@ pub async fn a_forgotten_device_begins_anew_and_its_versions_go_on(place: &dyn P
     opened.store.append(fleet.reading("a", 11, 0).into()).await.expect("append");
     only_what_came_after_is_told(&opened, &[version + 1, version + 2]).await;
     assert_eq!(opened.store.load(device).await.expect("load"), fleet.state("a"));
+}
+
+/// Of each device by itself, the last time counts, and a start and tidying change nothing.
+pub async fn it_is_told_where_a_device_was_forgotten_last(place: &dyn Place) {
+    let (mut opened, mut fleet) = begin(place).await;
+    let mut last = None;
+    for _ in 0..2 {
+        forget_after(&opened, &mut fleet, 3).await;
+        let forgotten = opened.all_events(0, 100).await.into_iter().rfind(|event| is_forgotten(&event.event));
+        assert!(forgotten.as_ref().map(|event| event.position) > last, "it was forgotten again");
+        last = forgotten.map(|event| event.position);
+        where_forgotten(&opened, last).await;
+        for round in 0..5 {
+            opened.store.append(fleet.reading("a", 50 + round * 5, 0).into()).await.expect("append");
+        }
+        where_forgotten(&opened, last).await;
+        opened.store.tidy().await.expect("tidy");
+        save_all(&opened, &fleet).await;
+        drop(opened);
+        opened = place.open().await;
+        fleet.move_to(&opened.numbers);
+        opened.recover().await;
+        where_forgotten(&opened, last).await;
+    }
+}
+
+/// `a` was forgotten there and `b` never, by whatever way the store tells it and by its history.
+async fn where_forgotten(opened: &Opened, expected: Option<u64>) {
+    for (id, expected) in [("a", expected), ("b", None)] {
+        let device = opened.numbers.number(id);
+        assert_eq!(opened.store.last_forgotten(device).await.expect("asked"), expected);
+        assert_eq!(walk_to_forgetting(&*opened.store, device).await.expect("walked"), expected);
+    }
 }
 
 /// Also when it is forgotten twice, saved, tidied, and started again.

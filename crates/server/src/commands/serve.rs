@@ -7,7 +7,7 @@ use crate::cli::Common;
 use crate::failure::Failure;
 use crate::limits::Limits;
 use crate::runtime;
-use crate::service::{Plan, Service};
+use crate::service::{Plan, Service, node};
 use crate::settings::Settings;
 use crate::signals::Stop;
 use crate::switches::Switches;
@@ -23,7 +23,7 @@ pub(crate) fn run(common: &Common) -> Result<(), Failure> {
 /// When they ask for what is not built yet. Nothing is opened by then.
 pub(super) fn plan(settings: Settings) -> Result<Plan, Failure> {
     refuse_unsupported(&settings)?;
-    Ok(Plan { settings, switches: Switches::of_this_process(), limits: Limits::default() })
+    Ok(Plan { settings, switches: Switches::of_this_process(), limits: Limits::default(), node: node::name() })
 }
 
 async fn serve(plan: &Plan, stop: &Stop) -> Result<(), Failure> {

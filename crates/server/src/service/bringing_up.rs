@@ -5,15 +5,17 @@ use std::thread;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use fieldwatch_broker::ReadingQueue;
+use fieldwatch_broker::{DeadLetters, ReadingQueue};
 use fieldwatch_device_state::{CommandOutcome, Commands, DeviceStates, StateOptions, WallClock};
 use fieldwatch_directory::{Directory, DirectoryOptions};
 use fieldwatch_domain::{Rules, Timestamp};
+use fieldwatch_event_store::EventStore;
 use fieldwatch_gateway::Parts;
 use fieldwatch_push::{Hub, HubOptions};
 use fieldwatch_wire::told::{Told, read_told, write_told};
 
-use super::chores::Chores;
+use super::chores::{Chores, Untidy};
+use super::forgetting::Forgetting;
 use super::queue::Queue;
 use super::unrestored::Unrestored;
 use super::{Plan, recovery, store};
@@ -57,6 +59,10 @@ pub(super) async fn bring_up(plan: &Plan, parts: &Arc<Parts>, queue: &Queue) -> 
     };
     parts.late.store_is(Arc::clone(&store));
 
+    let forgetting = match queue.own_letters() {
+        Some(letters) => Some(forgetting(&store, letters, parts).await?),
+        None => None,
+    };
     let mut reading = None;
     if let Some(directory) = directory {
         let options = hub_options(plan, Arc::clone(&parts.clock));
@@ -79,7 +85,17 @@ pub(super) async fn bring_up(plan: &Plan, parts: &Arc<Parts>, queue: &Queue) -> 
         parts.late.states_are(Arc::new(running));
     }
     parts.late.waits_for(None);
-    Ok(Some(Chores::start(&plan.limits, parts.roles.state.then_some(store), queue.clone(), reading)))
+    let clock = Arc::clone(&parts.clock);
+    let untidy = parts.roles.state.then(|| Untidy { store, queue: queue.clone(), clock });
+    Ok(Some(Chores::start(&plan.limits, untidy, forgetting, reading)))
+}
+
+/// The dead letters hear which devices are forgotten. They may at any time before the append is answered.
+async fn forgetting(store: &Arc<dyn EventStore>, letters: &DeadLetters, parts: &Parts) -> anyhow::Result<Arc<Forgetting>> {
+    let forgetting = Arc::new(Forgetting::after_recovery(&**store, letters.clone(), Arc::clone(&parts.numbers)).await?);
+    let told = Arc::clone(&forgetting);
+    store.subscribe(Box::new(move |stored| told.told(stored)));
+    Ok(forgetting)
 }
 
 /// What became of a command is told to whichever process waits for it.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fieldwatch_device_state::WallClock;
 use fieldwatch_directory::Directory;
 use fieldwatch_event_store::EventStore;
 use fieldwatch_push::Hub;
@@ -10,8 +11,16 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
+use super::forgetting::Forgetting;
 use super::queue::Queue;
 use crate::limits::Limits;
+
+/// What has to be tidied.
+pub(super) struct Untidy {
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) queue: Queue,
+    pub(super) clock: WallClock,
+}
 
 /// The tasks that do it. They end when this is dropped, which harms nothing: each can be cut anywhere.
 pub(super) struct Chores {
@@ -19,16 +28,19 @@ pub(super) struct Chores {
 }
 
 impl Chores {
-    /// `store`: to be tidied by this process; `reading`: what it serves to readers.
+    /// `untidy`: what this process looks after; `reading`: what it serves to readers.
     pub(super) fn start(
         limits: &Limits,
-        store: Option<Arc<dyn EventStore>>,
-        queue: Queue,
+        untidy: Option<Untidy>,
+        forgetting: Option<Arc<Forgetting>>,
         reading: Option<(Arc<Directory>, Arc<Hub>)>,
     ) -> Self {
         let mut tasks = JoinSet::new();
-        if let Some(store) = store {
-            tasks.spawn(tidy(store, queue, limits.first_tidy_after, limits.tidy_interval));
+        if let Some(untidy) = untidy {
+            tasks.spawn(tidy(untidy, limits.first_tidy_after, limits.tidy_interval));
+        }
+        if let Some(forgetting) = forgetting {
+            tasks.spawn(forgetting.settle());
         }
         if let Some((directory, hub)) = reading {
             tasks.spawn(Arc::clone(&hub).run());
@@ -62,12 +74,18 @@ async fn mark_idle(directory: Arc<Directory>, hub: Arc<Hub>, every: Duration) {
     .await;
 }
 
-/// What was consumed and what was forgotten must not lie around: the one in the queue, the other in the store.
-async fn tidy(store: Arc<dyn EventStore>, queue: Queue, first: Duration, every: Duration) {
+/// What was consumed and what was forgotten must not lie around: the one in the queue, the other in the store and among the
+/// dead letters.
+async fn tidy(Untidy { store, queue, clock }: Untidy, first: Duration, every: Duration) {
     each(first, every, || {
-        let (store, queue) = (Arc::clone(&store), queue.clone());
+        let (store, queue, now) = (Arc::clone(&store), queue.clone(), clock());
         async move {
-            queue.tidy();
+            match queue.tidy(now).await {
+                Ok(()) => debug!("queue and dead letters are tidy"),
+                Err(error) => {
+                    warn!(error = format!("{error:#}"), "the dead letters could not be tidied; the next try comes by itself")
+                }
+            }
             match store.tidy().await {
                 Ok(()) => debug!("the store is tidy"),
                 Err(error) => warn!(%error, "the store could not be tidied; the next try comes by itself"),

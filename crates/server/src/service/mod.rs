@@ -5,6 +5,8 @@
 
 mod listening;
 
+pub(crate) mod node;
+
 mod parts;
 
 mod queue;
@@ -16,6 +18,8 @@ mod bringing_up;
 mod recovery;
 
 mod unrestored;
+
+mod forgetting;
 
 mod chores;
 
@@ -50,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) switches: Switches,
     pub(crate) limits: Limits,
+    /// By which other processes know this one.
+    pub(crate) node: String,
 }
 
 impl Plan {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use fieldwatch_broker::{DeadLetters, EmbeddedQueue, EmbeddedQueueOptions, LetterBox, Parking, ReadingQueue};
+use fieldwatch_domain::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::Plan;
@@ -19,7 +20,7 @@ pub(super) struct Queue {
 
 #[derive(Clone)]
 enum Kind {
-    Embedded(Arc<EmbeddedQueue>),
+    Embedded(Arc<EmbeddedQueue>, DeadLetters),
 }
 
 impl Queue {
@@ -42,34 +43,48 @@ impl Queue {
             anyhow::Ok((queue, DeadLetters::open(&folder.dead_letters(), sync)?))
         });
         let (queue, letters) = opening.await.context("opening the queue failed")??;
-        Ok(Self { kind: Kind::Embedded(queue), letters: Arc::new(letters.clone()), parking: Arc::new(letters) })
+        let (shown, parking) = (Arc::new(letters.clone()), Arc::new(letters.clone()));
+        Ok(Self { kind: Kind::Embedded(queue, letters), letters: shown, parking })
     }
 
     /// The queue as everybody else sees it.
     pub(super) fn shared(&self) -> Arc<dyn ReadingQueue> {
         match &self.kind {
-            Kind::Embedded(queue) => Arc::clone(queue) as _,
+            Kind::Embedded(queue, _) => Arc::clone(queue) as _,
         }
     }
 
     /// The store has answered: its log is the one that the queue's readings go to.
     pub(super) fn goes_to(&self, log_id: &str) {
         match &self.kind {
-            Kind::Embedded(_) => drop(log_id.to_owned()),
+            Kind::Embedded(..) => drop(log_id.to_owned()),
         }
     }
 
-    /// Removes what was consumed.
-    pub(super) fn tidy(&self) {
+    /// The dead letters, where this process keeps them itself.
+    pub(super) fn own_letters(&self) -> Option<&DeadLetters> {
         match &self.kind {
-            Kind::Embedded(queue) => queue.tidy(),
+            Kind::Embedded(_, letters) => Some(letters),
+        }
+    }
+
+    /// Removes what was consumed, and what is not to be kept of the dead letters.
+    pub(super) async fn tidy(&self, now: Timestamp) -> anyhow::Result<()> {
+        match &self.kind {
+            Kind::Embedded(queue, letters) => {
+                queue.tidy();
+                let (letters, undecided_from) = (letters.clone(), queue.undecided_from());
+                // It may write all of them anew.
+                let tidying = spawn_blocking(move || letters.tidy(now, undecided_from));
+                Ok(tidying.await.context("tidying the dead letters failed")??)
+            }
         }
     }
 
     /// Takes nothing any more, and gives nothing but what it has.
     pub(super) fn close(&self) {
         match &self.kind {
-            Kind::Embedded(queue) => queue.close(),
+            Kind::Embedded(queue, _) => queue.close(),
         }
     }
 }

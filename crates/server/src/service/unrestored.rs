@@ -93,6 +93,10 @@ impl EventStore for Unrestored {
         self.inner.history(device, before, limit)
     }
 
+    fn last_forgotten(&self, device: DeviceNumber) -> BoxFuture<'_, Result<Option<u64>, ReadError>> {
+        self.inner.last_forgotten(device)
+    }
+
     fn read_all(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<EventsPage, ReadError>> {
         self.inner.read_all(after, limit)
     }

@@ -346,7 +346,10 @@ fn every_setting_is_printed_with_its_origin() {
     let printed = print(&loaded, Explain::No);
     assert!(printed.contains("listen = \"127.0.0.1:9\"  # --listen\n"), "{printed}");
     assert!(printed.contains("[devices]\ntemperature_threshold_celsius = 2  # default\n"), "{printed}");
-    assert!(printed.contains("[queue.rabbitmq]\n# url is not set\n# ca_file is not set\npartitions = 16  # default\n"), "{printed}");
+    assert!(
+        printed.contains("[queue.rabbitmq]\n# url is not set\n# ca_file is not set\npartitions = 16  # default\n"),
+        "{printed}"
+    );
     for key in keys::KEYS {
         let last = key.name.rsplit('.').next().expect("a name has a last part");
         assert!(
