@@ -34,11 +34,14 @@ use crate::{
 };
 pub use event_log::EventLogReader;
 pub use verification::{VerifyReport, verify};
+// Whatever keeps the records of `fieldwatch_wire::stored` means the same by them.
+pub(crate) use heads::{ByDevice, DeviceSet};
+pub(crate) use records::{device_id_of, entry_of, told};
+pub(crate) use recovery::erased_before;
 
 use encoding::Encoded;
 use fieldwatch_domain::{DeviceNumber, DeviceNumbers, EventType};
 use fieldwatch_segment_log::{Log, LogOptions, SEGMENT_HEADER_BYTES, SyncMode};
-use records::told;
 use shared::{Shared, Trouble};
 use std::{
     io,

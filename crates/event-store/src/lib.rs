@@ -13,6 +13,7 @@ mod batch;
 mod state;
 
 mod embedded;
+mod postgresql;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -20,6 +21,7 @@ pub mod conformance;
 pub use batch::{Batch, Entry, LateReading, Observation, Stored};
 pub use embedded::{EmbeddedOptions, EmbeddedStore, EventLogReader, OpenError, VerifyReport, verify};
 pub use fieldwatch_wire::queued::Checkpoint;
+pub use postgresql::{OpenError as PostgresOpenError, PostgresOptions, PostgresStore};
 pub use state::DeviceState;
 pub use store::{
     AppendError, BoxFuture, EventLabel, EventStore, EventsPage, HistoryEntry, HistoryPage, Metrics, ReadError, RecoverError,

@@ -105,7 +105,7 @@ impl Heads {
 
 /// Hashes device numbers, which are dense and given by us, so nobody can choose them to collide.
 #[derive(Clone, Copy, Default)]
-pub(super) struct NumberHasher(u64);
+pub(crate) struct NumberHasher(u64);
 
 impl Hasher for NumberHasher {
     fn write(&mut self, bytes: &[u8]) {
@@ -124,6 +124,6 @@ impl Hasher for NumberHasher {
 }
 
 /// A map by device.
-pub(super) type ByDevice<T> = std::collections::HashMap<DeviceNumber, T, BuildHasherDefault<NumberHasher>>;
+pub(crate) type ByDevice<T> = std::collections::HashMap<DeviceNumber, T, BuildHasherDefault<NumberHasher>>;
 /// A set of devices.
-pub(super) type DeviceSet = std::collections::HashSet<DeviceNumber, BuildHasherDefault<NumberHasher>>;
+pub(crate) type DeviceSet = std::collections::HashSet<DeviceNumber, BuildHasherDefault<NumberHasher>>;

@@ -35,7 +35,7 @@ pub(super) fn records(payload: &[u8], address: u64) -> impl Iterator<Item = (u64
 }
 
 /// Whose a record is; `None` for checkpoints and what was erased.
-pub(super) fn device_id_of<'a>(record: &Record<'a>) -> Option<&'a str> {
+pub(crate) fn device_id_of<'a>(record: &Record<'a>) -> Option<&'a str> {
     match record {
         Record::Event(event) => Some(event.device_id),
         Record::Late(late) => Some(late.device_id),
@@ -56,7 +56,7 @@ pub(super) fn link_of(record: &Record<'_>) -> Option<Link> {
 }
 
 /// The entry that a record was; `None` for checkpoints and what was erased.
-pub(super) fn entry_of(record: Record<'_>, device: DeviceNumber, position: u64) -> Option<Entry> {
+pub(crate) fn entry_of(record: Record<'_>, device: DeviceNumber, position: u64) -> Option<Entry> {
     match record {
         Record::Event(event) => Some(Entry::Event(event.recorded(device, position))),
         Record::Late(late) => Some(Entry::Late(LateReading {
@@ -122,7 +122,7 @@ pub(super) fn read_error(error: &fieldwatch_segment_log::ReadError) -> ReadError
 }
 
 /// An error with its causes, in one line.
-pub(super) fn told(error: &dyn Error) -> String {
+pub(crate) fn told(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

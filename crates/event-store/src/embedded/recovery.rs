@@ -214,7 +214,7 @@ fn take_record(shared: &Shared, record: Record<'_>, address: u64, as_of: &[u64],
 
 /// What was before a forgetting may be erased, or, after a crash in the middle of that, be erased in part: the fold cannot
 /// count the versions there, so it is told, in the form of a state that is nothing but a version.
-fn erased_before(entry: &Entry) -> Option<Entry> {
+pub(crate) fn erased_before(entry: &Entry) -> Option<Entry> {
     let Entry::Event(event) = entry else { return None };
     let before = event.version.saturating_sub(1);
     matches!(event.event, DeviceEvent::Forgotten)
@@ -222,7 +222,7 @@ fn erased_before(entry: &Entry) -> Option<Entry> {
 }
 
 /// An unknown device at a version.
-pub(super) fn nothing_but_version(version: u64) -> Device {
+pub(crate) fn nothing_but_version(version: u64) -> Device {
     let (temperature, location) = (Celsius::default(), Location::default());
     Device::from_stored(version, Presence::Unknown, temperature, temperature, location, location, None)
 }

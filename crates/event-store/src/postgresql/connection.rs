@@ -1,0 +1,237 @@
+//! One connection to the server, and how it is made.
+
+use super::{
+    address::Address,
+    options::{OpenError, PostgresOptions},
+};
+use crate::embedded::told;
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
+use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement, error::SqlState, types::ToSql};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// The longest name of a session that the server keeps.
+const MOST_NAME_BYTES: usize = 63;
+/// A session whose client is silent in the middle of a transaction, or whose lock is not given, is ended after so long.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
+
+/// Why something asked of the server was not done.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// It was not sent: there is no connection.
+    Unreachable(String),
+    /// The server has refused it, and nothing of it stands.
+    Refused { code: SqlState, message: String },
+    /// It was sent, and no answer came.
+    Lost(String),
+    /// What was read is not what was written.
+    Damaged(String),
+}
+
+impl Failure {
+    pub(super) fn of(error: &tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            // The server says goodbye; whether it had committed before is not said.
+            Some(refusal) if refusal.code().code().starts_with("57P") || refusal.severity() == "FATAL" => {
+                Self::Lost(refusal.message().to_owned())
+            }
+            Some(refusal) => Self::Refused { code: refusal.code().clone(), message: refusal.message().to_owned() },
+            None => Self::Lost(told(error)),
+        }
+    }
+
+    /// What went wrong, for people.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Unreachable(text) | Self::Lost(text) | Self::Damaged(text) => text.clone(),
+            Self::Refused { code, message } => format!("{message} ({})", code.code()),
+        }
+    }
+
+    /// Whether the server refused with this code.
+    pub(super) fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code.code() == wanted)
+    }
+}
+
+/// What is needed to make connections.
+pub(super) struct Connector {
+    config: Config,
+    tls: MakeRustlsConnect,
+    node: String,
+    deadline: Duration,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To store; the deadline is that of a statement.
+    Append(Duration),
+    /// To read.
+    Read(Duration),
+    /// To hear of what others have stored.
+    Listen,
+    /// To create and remove, which takes its time.
+    Tidy,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Append(_) => "append",
+            Self::Read(_) => "read",
+            Self::Listen => "listen",
+            Self::Tidy => "tidy",
+        }
+    }
+
+    /// How long a statement, and a lock, may take; 0: as long as it wants.
+    fn limits(self) -> (Duration, Duration) {
+        match self {
+            Self::Append(limit) | Self::Read(limit) => (limit, limit),
+            Self::Listen => (Duration::from_secs(5), Duration::from_secs(5)),
+            Self::Tidy => (Duration::ZERO, Duration::from_millis(500)),
+        }
+    }
+}
+
+impl Connector {
+    pub(super) fn new(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let Address { config, tls } = Address::parse(&options.url)?;
+        Ok(Self { config, tls, node: options.node.clone(), deadline: options.connect_deadline })
+    }
+
+    /// The name under which the server shows the sessions of this node that are for one purpose.
+    pub(super) fn session_name(&self, purpose: Purpose) -> String {
+        let purpose = purpose.name();
+        let mut node = self.node.replace(|letter: char| !letter.is_ascii_graphic(), "?");
+        node.truncate(MOST_NAME_BYTES - "fieldwatch  ".len() - purpose.len());
+        format!("fieldwatch {node} {purpose}")
+    }
+
+    /// Connects, under the deadline. What others notify goes to `notified`.
+    pub(super) async fn connect(&self, purpose: Purpose, notified: Option<mpsc::Sender<String>>) -> Result<Connection, Failure> {
+        let connected = timeout(self.deadline, self.try_connect(purpose, notified)).await;
+        connected.unwrap_or_else(|_| Err(Failure::Unreachable(format!("no connection within {:?}", self.deadline))))
+    }
+
+    async fn try_connect(&self, purpose: Purpose, notified: Option<mpsc::Sender<String>>) -> Result<Connection, Failure> {
+        let mut config = self.config.clone();
+        config.application_name(self.session_name(purpose)).connect_timeout(self.deadline);
+        let unreachable = |error: &tokio_postgres::Error| match Failure::of(error) {
+            Failure::Lost(text) => match error.as_db_error() {
+                Some(refusal) => Failure::Refused { code: refusal.code().clone(), message: text },
+                None => Failure::Unreachable(text),
+            },
+            other => other,
+        };
+        let (client, mut connection) = config.connect(self.tls.clone()).await.map_err(|error| unreachable(&error))?;
+        let driver = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if let (AsyncMessage::Notification(notification), Some(notified)) = (message, &notified) {
+                    // One that waits wakes as well as many.
+                    let _ = notified.try_send(notification.payload().to_owned());
+                }
+            }
+        });
+        let connection = Connection { client, statements: Mutex::default(), driver: driver.abort_handle() };
+        let (statement, lock) = purpose.limits();
+        let settings = format!(
+            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET TimeZone = 'UTC'; \
+             SET tcp_user_timeout = 10000; \
+             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+            statement.as_millis(),
+            lock.as_millis(),
+            IDLE_IN_TRANSACTION.as_millis(),
+        );
+        connection.client.batch_execute(&settings).await.map_err(|error| unreachable(&error))?;
+        Ok(connection)
+    }
+}
+
+/// A connection.
+pub(super) struct Connection {
+    client: Client,
+    statements: Mutex<HashMap<&'static str, Statement>>,
+    driver: AbortHandle,
+}
+
+impl Connection {
+    /// The statement, prepared once for each connection.
+    async fn prepared(&self, sql: &'static str) -> Result<Statement, Failure> {
+        if let Some(statement) = self.statements.lock().get(sql) {
+            return Ok(statement.clone());
+        }
+        // Nothing was executed, so nothing can have been done.
+        let not_sent = |error: &tokio_postgres::Error| match Failure::of(error) {
+            Failure::Lost(text) => Failure::Unreachable(text),
+            other => other,
+        };
+        let statement = self.client.prepare(sql).await.map_err(|error| not_sent(&error))?;
+        self.statements.lock().insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    /// Asks for rows, all of them.
+    pub(super) async fn rows(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+        let statement = self.prepared(sql).await?;
+        self.client.query(&statement, params).await.map_err(|error| Failure::of(&error))
+    }
+
+    /// Asks for the one row that there is.
+    pub(super) async fn row(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Failure> {
+        let rows = self.rows(sql, params).await?;
+        rows.into_iter().next().ok_or_else(|| Failure::Lost("the answer has no row".into()))
+    }
+
+    /// Asks for rows, and takes them as they come.
+    pub(super) async fn stream(
+        &self,
+        sql: &'static str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<tokio_postgres::RowStream, Failure> {
+        let statement = self.prepared(sql).await?;
+        self.client.query_raw(&statement, params.iter().copied()).await.map_err(|error| Failure::of(&error))
+    }
+
+    /// Does something that gives no rows.
+    pub(super) async fn execute(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
+        let statement = self.prepared(sql).await?;
+        self.client.execute(&statement, params).await.map_err(|error| Failure::of(&error))
+    }
+
+    /// Does one or more statements without parameters.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), Failure> {
+        self.client.batch_execute(sql).await.map_err(|error| Failure::of(&error))
+    }
+
+    /// Whether it is known to be gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}
+
+impl Drop for Connection {
+    /// Closes the socket at once: a server that does not answer must not keep the task.
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Gives up what takes longer.
+pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(Failure::Lost(format!("no answer within {limit:?}"))))
+}
+
+/// A duration between a half and one and a half of it, so that nodes that lost their connection together do not come back
+/// together.
+pub(super) fn jittered(duration: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0) % 1024;
+    duration.mul_f64(0.5 + random as f64 / 1024.0)
+}

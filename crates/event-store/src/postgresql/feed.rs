@@ -1,0 +1,208 @@
+//! The one task that tells: subscribers in the order of the log, whoever stored it, then those who appended.
+//!
+//! What this process stored is told from memory, where it follows directly what was told before; what others stored is read.
+//! As positions become visible in their order, everything before an append of this process can be read once it is answered.
+
+use super::{
+    connection::{Failure, Purpose, jittered},
+    shared::Shared,
+    window::WindowReader,
+    writer::Answer,
+};
+use crate::{Entry, Stored};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+use tokio::{sync::mpsc, task::JoinHandle, time::MissedTickBehavior};
+
+/// How many groups wait to be told. When subscribers are slower than the database, the writer waits for them.
+pub(super) const FEED_QUEUE: usize = 8;
+/// Notifications may be lost; others' appends are looked for so often all the same.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// While an append of this process is under way, what others stored is told with it, but not later than this.
+const WITH_OWN: Duration = Duration::from_millis(300);
+/// The pause after a read that failed, and before a new connection that listens.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// One look takes this long at most.
+const LOOK_DEADLINE: Duration = Duration::from_secs(10);
+
+const END: &str = "SELECT position, newest_event FROM fieldwatch_log";
+
+/// Batches of one group of this process that are durable and not told of yet: first and last position, and who waits.
+pub(super) struct OwnBatch {
+    /// The group's first position.
+    pub(super) first: u64,
+    pub(super) batches: Vec<(u64, u64, Arc<Stored>, Answer)>,
+}
+
+/// Tells until the writer has ended and everything is told.
+pub(super) async fn run(shared: Arc<Shared>, mut own: mpsc::Receiver<OwnBatch>) {
+    let stops = StopsIfPanicking(&shared);
+    let (wakes, mut notified) = mpsc::channel(1);
+    let listening = Listening(tokio::spawn(listen(Arc::clone(&shared), wakes)));
+    let mut looks = tokio::time::interval(LOOK_AGAIN);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut feed = Feed { shared: &shared, put_off_since: None };
+    loop {
+        tokio::select! {
+            biased;
+            group = own.recv() => match group {
+                Some(group) => feed.tell_own(group).await,
+                None => break,
+            },
+            Some(()) = notified.recv() => feed.look().await,
+            _ = looks.tick() => feed.look().await,
+        }
+    }
+    drop((listening, stops));
+}
+
+struct Feed<'a> {
+    shared: &'a Shared,
+    /// Since when looking was put off because an append of this process is under way.
+    put_off_since: Option<Instant>,
+}
+
+impl Feed<'_> {
+    /// Tells what is before the group, then its batches, and answers them.
+    async fn tell_own(&mut self, group: OwnBatch) {
+        self.shared.own.end();
+        self.put_off_since = None;
+        if self.shared.is_following() {
+            // It is stored, so waiting until the database can be read is all that is left to do.
+            while self.told() + 1 < group.first {
+                if let Err(failure) = self.read_up_to(group.first - 1, |_| true).await {
+                    self.shared.reading(Some(failure.text()));
+                    tokio::time::sleep(jittered(AFTER_FAILURE)).await;
+                }
+            }
+        }
+        for (first, last, stored, answer) in group.batches {
+            // One whose answer took too long may have been read, and told, before.
+            if first > self.told() || last < first {
+                self.tell(&stored, last.max(self.told()));
+            }
+            // Whoever gave up waiting does not hear of it; stored it is all the same.
+            let _ = answer.send(Ok(stored));
+        }
+    }
+
+    /// Looks for what others have stored.
+    async fn look(&mut self) {
+        let rests = self.shared.own.at_rest();
+        if rests.is_none() {
+            let since = *self.put_off_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < WITH_OWN {
+                return;
+            }
+        }
+        let end = self.shared.pool.read_within(LOOK_DEADLINE, |connection| async move { connection.row(END, &[]).await }).await;
+        let (end, newest) = match end {
+            Ok(row) => (row.get::<_, i64>(0) as u64, row.get::<_, i64>(1) as u64),
+            Err(failure) => {
+                self.shared.reading(Some(failure.text()));
+                return;
+            }
+        };
+        self.shared.reading(None);
+        self.shared.end.fetch_max(end, Ordering::AcqRel);
+        if !self.shared.is_following() {
+            if self.shared.subscribers.read().is_empty() {
+                self.shared.newest.fetch_max(newest, Ordering::AcqRel);
+            }
+            return;
+        }
+        // What was read may hold an append of this process whose answer is on its way: that is told with the answer.
+        let is_of_others = |shared: &Shared| rests.is_none() || shared.own.at_rest() == rests;
+        while self.told() < end {
+            match self.read_up_to(end, is_of_others).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(failure) => {
+                    self.shared.reading(Some(failure.text()));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads the next part of the log up to a position that is the end of an append, and tells it, if that is still wanted.
+    async fn read_up_to(&self, end: u64, is_wanted: impl Fn(&Shared) -> bool) -> Result<bool, Failure> {
+        let (shared, told) = (self.shared, self.told());
+        let (found, upto) = shared
+            .pool
+            .read(|connection| async move {
+                WindowReader { connection: &connection, numbers: &shared.numbers, shelves: None }.next(told, end).await
+            })
+            .await?;
+        if !is_wanted(shared) {
+            return Ok(false);
+        }
+        let entries: Vec<Entry> = found.into_iter().map(|(_, entry)| entry).collect();
+        let last_event = entries.iter().rev().find_map(|entry| match entry {
+            Entry::Event(event) => Some(event.position),
+            Entry::Late(_) | Entry::Observation(_) | Entry::Passivated(_) => None,
+        });
+        let newest = last_event.unwrap_or_else(|| shared.newest.load(Ordering::Acquire));
+        if entries.is_empty() {
+            shared.told.store(upto, Ordering::Release);
+        } else {
+            self.tell(&Arc::new(Stored { entries, newest }), upto);
+        }
+        Ok(true)
+    }
+
+    fn told(&self) -> u64 {
+        self.shared.told.load(Ordering::Acquire)
+    }
+
+    fn tell(&self, stored: &Arc<Stored>, upto: u64) {
+        for subscriber in self.shared.subscribers.read().iter() {
+            subscriber(stored);
+        }
+        self.shared.newest.fetch_max(stored.newest, Ordering::AcqRel);
+        self.shared.told.store(upto, Ordering::Release);
+    }
+}
+
+/// Wakes the feed whenever somebody has stored something, on a connection of its own that is made again and again.
+async fn listen(shared: Arc<Shared>, wakes: mpsc::Sender<()>) {
+    loop {
+        let (sender, mut notified) = mpsc::channel(1);
+        let connection = shared.connector.connect(Purpose::Listen, Some(sender)).await;
+        if let Ok(connection) = connection
+            && connection.batch("LISTEN fieldwatch").await.is_ok()
+        {
+            while let Some(writer) = notified.recv().await {
+                // What this process stores it tells anyway. A feed that has been woken and did not look yet will see this too.
+                if writer != shared.writer {
+                    let _ = wakes.try_send(());
+                }
+            }
+        }
+        tokio::time::sleep(jittered(AFTER_FAILURE)).await;
+    }
+}
+
+/// Ends with the feed.
+struct Listening(JoinHandle<()>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What a subscriber that panics was told is not known, so nothing more may be told, and nothing more is taken.
+struct StopsIfPanicking<'a>(&'a Shared);
+
+impl Drop for StopsIfPanicking<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = "who is told of stored events has failed";
+            tracing::error!(reason, "the event store has stopped");
+            self.0.troubles.lock().stopped = Some(reason.into());
+        }
+    }
+}
