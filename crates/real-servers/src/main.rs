@@ -60,7 +60,7 @@ fn take_commands<S: Commanded>(server: &mut S, input: &mut StdinLock<'_>) {
     while let Some(line) = next_line(input) {
         let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
         let answer = match word {
-            "freeze" if !server.is_ours() => not_ours(),
+            "freeze" | "kill" | "restart" if !server.is_ours() => not_ours(),
             "freeze" => {
                 server.while_frozen(&mut || {
                     Answer::Done.say();
@@ -69,7 +69,6 @@ fn take_commands<S: Commanded>(server: &mut S, input: &mut StdinLock<'_>) {
                 Answer::Done
             }
             "thaw" => Answer::Error("it is not frozen".into()),
-            "kill" | "restart" if !server.is_ours() => not_ours(),
             "kill" => {
                 server.kill();
                 Answer::Done
