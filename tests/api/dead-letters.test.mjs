@@ -1,6 +1,7 @@
 // Readings that could not be processed, and what becomes of them when their device is forgotten.
 
 import assert from "node:assert/strict";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -50,6 +51,8 @@ test("the letters of a forgotten device go with it, and those of its next life s
   assert.deepEqual((await letters(server)).ids, [1, 2, 3]);
   assert.equal((await server.call("/api/v1/dead-letters/1/requeue", { method: "POST" })).status, 202);
   await server.drained();
+  const saved = join(temporaryFolder(t), "dead-letters");
+  cpSync(join(dataDir, "dead-letters"), saved, { recursive: true });
   assert.equal((await server.call(`/api/v1/devices/${DEVICE}`, { method: "DELETE" })).status, 204);
   // At once, the requeued one too.
   const { ids, waiting, text } = await letters(server);
@@ -60,6 +63,10 @@ test("the letters of a forgotten device go with it, and those of its next life s
   assert.match(await listedByCommand(server), /other/);
   assert.equal((await fieldwatch(["dead-letters", "show", "2", "--data-dir", dataDir])).code, 1);
   await server.kill();
+  // As if the crash had come before that was noted: the letters' files are as they were before the DELETE.
+  rmSync(join(dataDir, "dead-letters"), { recursive: true });
+  cpSync(saved, join(dataDir, "dead-letters"), { recursive: true });
+  assert.ok((await listedByCommand(server)).includes(DEVICE));
 
   await during(failing(), async (again) => {
     assert.deepEqual((await letters(again)).ids, [3]);
