@@ -83,7 +83,7 @@ async fn tidy(Untidy { store, queue, clock }: Untidy, first: Duration, every: Du
             match queue.tidy(now).await {
                 Ok(()) => debug!("queue and dead letters are tidy"),
                 Err(error) => {
-                    warn!(error = format!("{error:#}"), "the dead letters could not be tidied; the next try comes by itself")
+                    warn!(error = format!("{error:#}"), "the dead letters could not be tidied; the next try comes by itself");
                 }
             }
             match store.tidy().await {

@@ -11,7 +11,7 @@ mod parts;
 
 mod queue;
 
-mod store;
+pub(crate) mod store;
 
 mod bringing_up;
 

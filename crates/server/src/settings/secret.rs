@@ -42,7 +42,6 @@ impl ServiceUrl {
     }
 
     /// The URL with its password, for the one call that connects.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the first other server to be built, RabbitMQ, is the first to need it"))]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

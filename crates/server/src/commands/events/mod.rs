@@ -6,6 +6,8 @@ mod follow;
 
 mod check;
 
+mod database;
+
 use std::io::Write;
 
 use anyhow::Context as _;
@@ -17,10 +19,16 @@ use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::output::{self, write_out};
 use crate::progress::{Progress, Wanted};
+use crate::settings::{Settings, StoreKind};
+use database::DatabaseLog;
 use log::{EventLog, Found, StoredLog};
 
 pub(crate) fn run(common: &Common, events: &Events) -> Result<(), Failure> {
-    let folder = DataFolder::at(&load_settings(common)?.settings.data_dir);
+    let settings = load_settings(common)?.settings;
+    if settings.store.kind == StoreKind::PostgreSql {
+        return in_database(common, &settings, events);
+    }
+    let folder = DataFolder::at(&settings.data_dir);
     match events {
         Events::Export { device, after } => {
             let log = StoredLog::open(&folder, device_id(device)?)?;
@@ -31,6 +39,19 @@ pub(crate) fn run(common: &Common, events: &Events) -> Result<(), Failure> {
         }
         Events::Tail(device) => follow::run(StoredLog::open(&folder, device_id(device)?)?),
         Events::Verify(device) => check::run(&folder, device_id(device)?, Progress::on_stderr(wants_progress(common))),
+    }
+}
+
+fn in_database(common: &Common, settings: &Settings, events: &Events) -> Result<(), Failure> {
+    let open = |device| anyhow::Ok(DatabaseLog::open(settings, device)?);
+    match events {
+        Events::Export { device, after } => {
+            let wanted = if output::is_terminal() { Wanted::No } else { wants_progress(common) };
+            let log = open(device_id(device)?)?;
+            Ok(write_out(|out| export(log, after.unwrap_or(0), out, Progress::on_stderr(wanted)))?)
+        }
+        Events::Tail(device) => follow::run(open(device_id(device)?)?),
+        Events::Verify(device) => open(device_id(device)?)?.verify(Progress::on_stderr(wants_progress(common))),
     }
 }
 
