@@ -16,6 +16,8 @@ mod letter_box;
 
 mod embedded;
 
+mod rabbitmq;
+
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use embedded::{EmbeddedQueue, EmbeddedQueueOptions, OpenError};
 pub use entries::Entries;
@@ -24,4 +26,7 @@ pub use letter_box::{LetterBox, NewLetter, Parking};
 pub use queue::{
     Acknowledge, BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Listener, Metrics, Next, PartitionReport,
     PublishError, QueueHealth, ReadingQueue,
+};
+pub use rabbitmq::{
+    Deadlines, InvalidRabbitAddress, RabbitAddress, RabbitOptions, RabbitQueue, Reset, ResetError, reset as reset_rabbitmq,
 };

@@ -19,7 +19,7 @@ impl Tree {
     pub(super) fn grow(mut command: Command, companion: u32, dir: &Path) -> io::Result<Self> {
         let leader = command.process_group(0).spawn()?;
         let group = leader.id();
-        let last_will = format!("read _; kill -9 -- -{group} {companion}; sleep 1; rm -rf -- \"$1\"");
+        let last_will = format!("read _; kill -s KILL -- -{group}; kill -s KILL {companion}; sleep 1; rm -rf -- \"$1\"");
         let watcher = Command::new("sh")
             .args(["-c", &last_will, "watcher"])
             .arg(dir)

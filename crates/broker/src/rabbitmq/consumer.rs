@@ -1,0 +1,230 @@
+//! What a shard pulls: the messages of its partitions, without repeats.
+
+use super::{
+    letters::Letters,
+    progress::Progress,
+    shared::Shared,
+    stand::{Happening, Message, Order, Stand},
+};
+use crate::{
+    Acknowledge, BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, EntryForm, Next,
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+/// The messages of some partitions, while this process owns them.
+pub(super) struct RabbitConsumer {
+    happenings: mpsc::UnboundedReceiver<Happening>,
+    orders: BTreeMap<u16, mpsc::UnboundedSender<Order>>,
+    ours: BTreeMap<u16, Ours>,
+    changes: VecDeque<Next>,
+    /// The partition after which the next delivery begins, so that all have their turn.
+    last: u16,
+}
+
+/// A partition of which something came.
+struct Ours {
+    channel: u64,
+    /// `None` until it was begun.
+    progress: Option<Progress>,
+    waiting: VecDeque<Message>,
+    /// Deliveries that are not stored.
+    outstanding: u32,
+    /// The last message that was passed over while something was outstanding.
+    passed_over: Option<u64>,
+    /// Another process is to own it.
+    leaving: bool,
+}
+
+impl RabbitConsumer {
+    pub(super) fn start(shared: &Arc<Shared>, letters: &Arc<Letters>, partitions: &[u16]) -> Self {
+        let (sender, happenings) = mpsc::unbounded_channel();
+        let mut orders = BTreeMap::new();
+        for partition in partitions.iter().copied() {
+            let (orders_in, orders_out) = mpsc::unbounded_channel();
+            let stand = Stand {
+                shared: Arc::clone(shared),
+                letters: Arc::clone(letters),
+                partition,
+                happenings: sender.clone(),
+                orders: orders_out,
+            };
+            letters.runtime().spawn(stand.run());
+            orders.insert(partition, orders_in);
+        }
+        Self { happenings, orders, ours: BTreeMap::new(), changes: VecDeque::new(), last: 0 }
+    }
+
+    fn take_in(&mut self, happening: Happening) {
+        match happening {
+            Happening::Came { partition, channel, message } => {
+                let ours = self.ours.entry(partition).or_insert_with(|| {
+                    self.changes.push_back(Next::Gained(partition));
+                    Ours::on(channel)
+                });
+                // Of an owner that gave up, the rest may still come.
+                if ours.channel == channel && !ours.leaving {
+                    ours.waiting.push_back(message);
+                }
+            }
+            Happening::Leaving { partition, channel } => {
+                let Some(ours) = self.ours.get_mut(&partition).filter(|ours| ours.channel == channel) else { return };
+                ours.leaving = true;
+                ours.waiting.clear();
+                if ours.outstanding == 0 {
+                    self.order(partition, Order::Leave { channel });
+                }
+            }
+            Happening::Gone { partition, channel } => {
+                if self.ours.get(&partition).is_none_or(|ours| ours.channel != channel) {
+                    return;
+                }
+                self.ours.remove(&partition);
+                let untold = self.changes.iter().position(|change| matches!(change, Next::Gained(gained) if *gained == partition));
+                match untold {
+                    Some(at) => drop(self.changes.remove(at)),
+                    None => self.changes.push_back(Next::Lost(partition)),
+                }
+            }
+        }
+    }
+
+    /// Everything that waits, up to the limit.
+    fn gather(&mut self, limit: usize) -> Option<Delivery> {
+        let mut delivery = Delivery { form: EntryForm::Line, ..Delivery::default() };
+        let order: Vec<u16> = self.ours.range(self.last + 1..).chain(self.ours.range(..=self.last)).map(|(number, _)| *number).collect();
+        for partition in order {
+            if delivery.entries.len() >= limit {
+                break;
+            }
+            let Some(ours) = self.ours.get_mut(&partition) else { continue };
+            if let Some(acknowledge) = ours.give(partition, &mut delivery, limit) {
+                self.order(partition, acknowledge);
+            }
+            self.last = partition;
+        }
+        (!delivery.entries.is_empty()).then_some(delivery)
+    }
+
+    fn order(&self, partition: u16, order: Order) {
+        if let Some(orders) = self.orders.get(&partition) {
+            // An error says that the queue is closed.
+            let _ = orders.send(order);
+        }
+    }
+}
+
+impl Ours {
+    fn on(channel: u64) -> Self {
+        Self { channel, progress: None, waiting: VecDeque::new(), outstanding: 0, passed_over: None, leaving: false }
+    }
+
+    /// Adds what waits to a delivery, up to its limit. Gives what is to be acknowledged at once, since it is passed over.
+    fn give(&mut self, partition: u16, delivery: &mut Delivery, limit: usize) -> Option<Order> {
+        let progress = self.progress.as_mut()?;
+        let (mut last, mut given, mut moved) = (None, 0_u32, false);
+        while delivery.entries.len() < limit
+            && let Some(message) = self.waiting.pop_front()
+        {
+            last = Some(message.tag);
+            if message.lines.is_empty() {
+                continue;
+            }
+            if let Some(mark) = message.mark {
+                if !progress.note(mark.sender, mark.number, mark.settled) {
+                    continue;
+                }
+                moved = true;
+            }
+            given += message.lines.len() as u32;
+            let from = delivery.bytes.len();
+            delivery.bytes.extend_from_slice(&message.body);
+            delivery.entries.extend(message.lines.into_iter().map(|line| DeliveredEntry {
+                body: from + line.start..from + line.end,
+                partition,
+                place: new_place(),
+            }));
+        }
+        let (tag, channel) = (last?, self.channel);
+        if given == 0 {
+            if self.outstanding == 0 {
+                return Some(Order::Acknowledge { channel, tag });
+            }
+            self.passed_over = Some(tag);
+            return None;
+        }
+        self.outstanding += 1;
+        delivery.delivered.counts.push((partition, given));
+        delivery.delivered.acknowledge.push(Acknowledge { partition, channel, tag });
+        if moved {
+            delivery.checkpoints.push(Checkpoint { partition, progress: progress.encode() });
+        }
+        None
+    }
+}
+
+impl Consumer for RabbitConsumer {
+    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Next, ConsumeError>> {
+        Box::pin(async move {
+            loop {
+                while let Ok(happening) = self.happenings.try_recv() {
+                    self.take_in(happening);
+                }
+                if let Some(change) = self.changes.pop_front() {
+                    return Ok(change);
+                }
+                if let Some(delivery) = self.gather(limit.max(1)) {
+                    return Ok(Next::Delivery(delivery));
+                }
+                match self.happenings.recv().await {
+                    Some(happening) => self.take_in(happening),
+                    None => return Err(ConsumeError::Closed),
+                }
+            }
+        })
+    }
+
+    fn stored(&mut self, delivered: Delivered) {
+        for Acknowledge { partition, channel, tag } in delivered.acknowledge {
+            let Some(ours) = self.ours.get_mut(&partition).filter(|ours| ours.channel == channel) else { continue };
+            ours.outstanding = ours.outstanding.saturating_sub(1);
+            let is_last = ours.outstanding == 0;
+            let leaving = is_last && ours.leaving;
+            let tag = if is_last { ours.passed_over.take().unwrap_or(tag).max(tag) } else { tag };
+            self.order(partition, Order::Acknowledge { channel, tag });
+            if leaving {
+                self.order(partition, Order::Leave { channel });
+            }
+        }
+    }
+
+    fn begin(&mut self, partition: u16, decided: Option<&Checkpoint>) {
+        let Some(ours) = self.ours.get_mut(&partition) else { return };
+        let progress = decided.map(|decided| Progress::decode(&decided.progress));
+        if progress == Some(None) {
+            // The devices recognise what comes twice by its ids, as far as they remember.
+            warn!(partition, "the partition's checkpoint is of another kind of queue; everything that waits is taken");
+        }
+        ours.progress = Some(progress.flatten().unwrap_or_default());
+    }
+
+    fn give_up(&mut self, partition: u16) {
+        if let Some(ours) = self.ours.remove(&partition) {
+            self.order(partition, Order::Leave { channel: ours.channel });
+        }
+        self.changes.retain(|change| !matches!(change, Next::Gained(changed) | Next::Lost(changed) if *changed == partition));
+    }
+}
+
+/// Entries are numbered through the life of the process.
+fn new_place() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Relaxed) + 1
+}

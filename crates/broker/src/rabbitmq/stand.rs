@@ -1,0 +1,223 @@
+//! Standing by for one partition: a channel of its own, on which the broker delivers as soon as this process is the owner.
+//!
+//! The channel is only ever closed as a whole, with its consumer alive: see [`Held`].
+
+use super::{
+    broken::Broken,
+    held::Held,
+    letters::Letters,
+    live::Live,
+    message::{self, Format, Mark},
+    shared::{Shared, Unacknowledged},
+    topology::queue_of,
+};
+use fieldwatch_wire::ingest::parse_rfc3339;
+use lapin::{
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+use tokio::{
+    sync::mpsc,
+    time::{Duration, Instant, sleep, sleep_until},
+};
+use tracing::{debug, error};
+
+/// Before a channel that was lost is opened anew.
+const PAUSE: Duration = Duration::from_millis(200);
+/// For so long what was given may still be stored before another process takes over.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// What happens to a partition.
+pub(super) enum Happening {
+    /// A message was delivered.
+    Came { partition: u16, channel: u64, message: Message },
+    /// Another process is to own the partition: nothing new of it may be given.
+    Leaving { partition: u16, channel: u64 },
+    /// The channel is gone.
+    Gone { partition: u16, channel: u64 },
+}
+
+/// A message, as it was delivered.
+pub(super) struct Message {
+    pub(super) tag: u64,
+    pub(super) mark: Option<Mark>,
+    pub(super) body: Vec<u8>,
+    pub(super) lines: Vec<Range<usize>>,
+}
+
+/// What the consumer wants of a stand. Orders for another channel mean nothing.
+pub(super) enum Order {
+    /// To acknowledge everything up to a message.
+    Acknowledge { channel: u64, tag: u64 },
+    /// To let another process own the partition, and stand by again after a while.
+    Leave { channel: u64 },
+}
+
+/// A stand for one partition.
+pub(super) struct Stand {
+    pub(super) shared: Arc<Shared>,
+    pub(super) letters: Arc<Letters>,
+    pub(super) partition: u16,
+    pub(super) happenings: mpsc::UnboundedSender<Happening>,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
+}
+
+/// Why a channel is gone.
+enum End {
+    Lost,
+    Left,
+    Stopped,
+}
+
+impl Stand {
+    pub(super) async fn run(mut self) {
+        let stop = self.shared.stop.clone();
+        loop {
+            let live = tokio::select! {
+                biased;
+                () = stop.asked() => return,
+                live = self.shared.standing.may_take() => live,
+            };
+            let channel = new_channel_number();
+            let end = match self.open(&live).await {
+                Ok(held) => {
+                    self.shared.seen(self.partition).standing_since = Some(std::time::Instant::now());
+                    let end = self.stand(&live, held, channel).await;
+                    self.shared.seen(self.partition).leave();
+                    end
+                }
+                Err(broken) => {
+                    debug!(partition = self.partition, why = broken.text, "cannot stand by for a partition");
+                    if broken.is(404) {
+                        self.shared.standing.declare_again();
+                    }
+                    End::Lost
+                }
+            };
+            // An error says that the consumer is gone, and with it the orders.
+            let _ = self.happenings.send(Happening::Gone { partition: self.partition, channel });
+            let pause = match end {
+                End::Stopped => return,
+                End::Left => self.shared.options.deadlines.hello * 3,
+                End::Lost => PAUSE,
+            };
+            tokio::select! {
+                () = stop.asked() => return,
+                () = sleep(pause) => {}
+            }
+            if self.orders.is_closed() {
+                return;
+            }
+        }
+    }
+
+    async fn open(&self, live: &Live) -> Result<Held, Broken> {
+        let channel = live.channel().await?;
+        let prefetch = channel.basic_qos(self.shared.options.prefetch, BasicQosOptions::default());
+        live.ask("limit what is delivered ahead", prefetch).await?;
+        let tag = format!("{}/{}", self.shared.options.node, self.partition);
+        let queue = queue_of(self.partition);
+        let consuming = channel.basic_consume(queue, tag.into(), BasicConsumeOptions::default(), FieldTable::default());
+        let consumer = live.ask("consume from a partition", consuming).await?;
+        Ok(Held::new(channel, consumer))
+    }
+
+    async fn stand(&mut self, live: &Live, mut held: Held, channel: u64) -> End {
+        let shared = Arc::clone(&self.shared);
+        let partition = self.partition;
+        let mut leave_at = None;
+        let end = loop {
+            let parting = async {
+                match leave_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = shared.stop.asked() => break End::Stopped,
+                _ = live.until_lost() => break End::Lost,
+                () = shared.standing.until_over(live) => break End::Lost,
+                order = self.orders.recv() => match order {
+                    None => break End::Stopped,
+                    Some(Order::Acknowledge { channel: of, tag }) if of == channel => {
+                        if acknowledge(live, &held, tag).await.is_err() {
+                            break End::Lost;
+                        }
+                        shared.seen(partition).acknowledge(tag);
+                    }
+                    Some(Order::Leave { channel: of }) if of == channel => break End::Left,
+                    Some(_) => {}
+                },
+                () = parting => break End::Left,
+                () = shared.partition(partition).step_aside.notified(), if leave_at.is_none() => {
+                    leave_at = Some(Instant::now() + PARTING);
+                    let _ = self.happenings.send(Happening::Leaving { partition, channel });
+                }
+                delivery = held.next() => match delivery {
+                    None => break End::Lost,
+                    // It goes back with the channel, in order.
+                    Some(_) if leave_at.is_some() => {}
+                    Some(delivery) => if self.take(delivery, channel).await.is_err() {
+                        break End::Lost;
+                    },
+                },
+            }
+        };
+        held.close(live).await;
+        end
+    }
+
+    /// Takes a message in.
+    async fn take(&self, delivery: Delivery, channel: u64) -> Result<(), ()> {
+        let Delivery { delivery_tag: tag, redelivered, properties, data: body, .. } = delivery;
+        let (mark, lines) = match message::read(&properties) {
+            Format::Lines(mark) => (mark, message::lines(&body)),
+            Format::Unknown => {
+                error!(partition = self.partition, bytes = body.len(), "a message of an unknown format is parked whole");
+                self.letters.park_message(self.partition, &body, &self.shared.stop).await?;
+                (None, Vec::new())
+            }
+        };
+        {
+            let mut seen = self.shared.seen(self.partition);
+            seen.is_ours = true;
+            seen.redelivered += u64::from(redelivered);
+            let count = lines.len() as u64;
+            if count > 0 {
+                seen.weigh(count);
+            }
+            let received_at = lines.first().and_then(|line| received_at(&body[line.clone()]));
+            seen.unacknowledged.push_back(Unacknowledged { tag, lines: count, received_at });
+        }
+        let message = Message { tag, mark, body, lines };
+        self.happenings.send(Happening::Came { partition: self.partition, channel, message }).map_err(drop)
+    }
+}
+
+async fn acknowledge(live: &Live, held: &Held, tag: u64) -> Result<(), Broken> {
+    let options = BasicAckOptions { multiple: true };
+    live.ask("take an acknowledgement", held.channel.basic_ack(tag, options)).await.map(drop)
+}
+
+/// When a line was received, as far as that is easily seen.
+fn received_at(line: &[u8]) -> Option<fieldwatch_domain::Timestamp> {
+    const MEMBER: &[u8] = b"\"receivedAt\":\"";
+    const TIME: usize = "2026-01-01T00:00:00.000Z".len();
+    let from = line.windows(MEMBER.len()).rposition(|window| window == MEMBER)? + MEMBER.len();
+    parse_rfc3339(std::str::from_utf8(line.get(from..from + TIME)?).ok()?)
+}
+
+/// Channels are numbered through the life of the process, so that a tag is never taken for that of another.
+fn new_channel_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Relaxed) + 1
+}
