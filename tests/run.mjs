@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const ALL = ["reference", "checker", "harness", "api", "bad-input", "real-input", "faults"];
+const ALL = ["reference", "checker", "harness", "api", "bad-input", "real-input", "faults", "nodes"];
 
 const folders = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ALL;
 const files = folders.flatMap((folder) =>

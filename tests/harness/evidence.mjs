@@ -24,7 +24,7 @@ export async function examine(server, historyPath, { until, streams = [] } = {})
 }
 
 /** Tracks of a few devices of each kind of sender. */
-async function someTracks(server, readings) {
+export async function someTracks(server, readings) {
   const ids = [...new Set(readings.map((reading) => reading.deviceId))];
   const step = Math.max(1, Math.floor(ids.length / TRACKED_DEVICES));
   const chosen = ids.filter((_, index) => index % step === 0).slice(0, TRACKED_DEVICES);

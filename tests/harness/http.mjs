@@ -4,6 +4,9 @@ import http from "node:http";
 
 const DEADLINE_MS = 10_000;
 
+/** The `code` of the error when no answer came in time. */
+export const NO_ANSWER = "NO_ANSWER";
+
 /**
  * Sends one request; answers `{status, headers, text, json}` (`json` is parsed when the body is JSON, else undefined).
  * Rejects when no whole answer came. `body` is text or bytes, sent as given.
@@ -22,7 +25,7 @@ export function request(url, { method = "GET", headers = {}, body, agent, deadli
         resolve({ status: incoming.statusCode, headers: incoming.headers, bytes, text, json: parsed(text) });
       }));
     });
-    const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
+    const timer = setTimeout(() => outgoing.destroy(Object.assign(new Error(`no answer within ${deadlineMs} ms`), { code: NO_ANSWER })), deadlineMs);
     const settle = (then) => (value) => {
       clearTimeout(timer);
       then(value);

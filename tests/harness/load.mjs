@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 
 import { textOf } from "../reference/decimal.mjs";
 import { afterwards } from "./cleanup.mjs";
-import { call } from "./http.mjs";
+import { call, NO_ANSWER } from "./http.mjs";
 import { seeded } from "./random.mjs";
 
 const ANSWER_DEADLINE_MS = 5_000;
@@ -33,23 +33,34 @@ class Load {
   answered = 0;
   /** Refusals with 503, each with its `Retry-After`. */
   overloads = [];
-  #url;
+  /** Requests that were not answered in time, each with its server; one that cut the connection is not among them. */
+  unanswered = [];
+  /** The longest that an answer took, of whatever status. */
+  slowestAnswerMs = 0;
+  #urls;
   #history;
   #stopping = false;
   #abandoning = false;
   #connections;
 
   #pauseMs;
+  #answerDeadlineMs;
 
-  /** `pauseMs`: between two requests of a connection. */
-  constructor({ url, history, seed, connections = 16, devicesPerConnection = 4, pauseMs = 2 }) {
-    this.#url = url;
+  /**
+   * `url`: a server, or several that do the same: connections begin at them in turn, and go to the next when theirs is gone or
+   * answers 503. One that does not answer in time is waited for: what it was sent may take effect when it comes to itself,
+   * and would not be known again behind many newer readings (CONTRACT §3 has a device know its last 16).
+   * `pauseMs`: between two requests of a connection.
+   */
+  constructor({ url, history, seed, connections = 16, devicesPerConnection = 4, pauseMs = 2, answerDeadlineMs = ANSWER_DEADLINE_MS }) {
+    this.#urls = [url].flat();
     this.#history = history;
     this.#pauseMs = pauseMs;
+    this.#answerDeadlineMs = answerDeadlineMs;
     this.#connections = Array.from({ length: connections }, (_, number) => {
       const style = STYLES[number % STYLES.length];
       const devices = Array.from({ length: devicesPerConnection }, (_, index) => new LoadDevice(`${style.name}-${number}-${index}`));
-      return this.#run({ style, devices, random: seeded(seed + number) });
+      return this.#run({ style, devices, random: seeded(seed + number), at: number });
     });
   }
 
@@ -63,24 +74,25 @@ class Load {
     await Promise.all(this.#connections);
   }
 
-  async #run({ style, devices, random }) {
+  async #run({ style, devices, random, at }) {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const way = { agent, at };
     for (let turn = 0; !this.#stopping; turn += 1) {
       const readings = style.readings(devices, turn, random);
       const number = this.#history.sent(readings);
       const message = style.message(readings, `${devices[0].deviceId}-${turn}`);
-      const outcome = await this.#untilAnswered(number, readings.length, message, agent);
+      const outcome = await this.#untilAnswered(number, readings.length, message, way);
       if (outcome === "acked" && random.chance(REPEATED_SHARE)) {
-        await this.#untilAnswered(number, readings.length, message, agent);
+        await this.#untilAnswered(number, readings.length, message, way);
       }
       await pause(this.#pauseMs);
     }
     agent.destroy();
   }
 
-  async #untilAnswered(number, count, message, agent) {
+  async #untilAnswered(number, count, message, way) {
     for (;;) {
-      const answer = await this.#post(message, agent);
+      const answer = await this.#post(message, way);
       if (answer === null) {
         this.#history.unknown(number);
       } else if (answer.status === 202) {
@@ -90,8 +102,12 @@ class Load {
         return "acked";
       } else {
         this.#history.refused(number, answer.status);
-        if (answer.status === 503) this.overloads.push(answer.headers["retry-after"] ?? null);
-        else this.unexpected.push(`${answer.status} ${answer.text}`);
+        if (answer.status === 503) {
+          this.overloads.push(answer.headers["retry-after"] ?? null);
+          way.at += 1;
+        } else {
+          this.unexpected.push(`${answer.status} ${answer.text}`);
+        }
         if (answer.status < 500) return "refused";
       }
       if (this.#abandoning) return "abandoned";
@@ -100,9 +116,20 @@ class Load {
     }
   }
 
-  #post({ body, headers }, agent) {
-    const url = `${this.#url}/api/v1/readings`;
-    return call(url, { method: "POST", body, headers, agent, deadlineMs: ANSWER_DEADLINE_MS }).catch(() => null);
+  /** The answer, or null when there was none. */
+  async #post({ body, headers }, way) {
+    const server = this.#urls[way.at % this.#urls.length];
+    const begun = Date.now();
+    try {
+      const options = { method: "POST", body, headers, agent: way.agent, deadlineMs: this.#answerDeadlineMs };
+      const answer = await call(`${server}/api/v1/readings`, options);
+      this.slowestAnswerMs = Math.max(this.slowestAnswerMs, Date.now() - begun);
+      return answer;
+    } catch (error) {
+      if (error.code === NO_ANSWER) this.unanswered.push(server);
+      else way.at += 1;
+      return null;
+    }
   }
 }
 

@@ -57,6 +57,7 @@ for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exi
 export class Server {
   /** Lines in which the process said that it panicked; empty in a healthy run. */
   panics = [];
+  isFrozen = false;
   #process = null;
   #exited = null;
   #lines = [];
@@ -123,6 +124,16 @@ export class Server {
 
   killNow() {
     if (this.isRunning()) this.#process.kill("SIGKILL");
+  }
+
+  /** Stops it in its tracks: it answers nothing and closes nothing until `thaw`. */
+  freeze() {
+    this.isFrozen = this.#process.kill("SIGSTOP");
+  }
+
+  thaw() {
+    this.#process.kill("SIGCONT");
+    this.isFrozen = false;
   }
 
   /** SIGTERM; answers `{code, signal, elapsedMs}`. Fails when the process does not end in time. */

@@ -63,7 +63,10 @@ export class SseClient {
   #outgoing = null;
   #running;
 
-  /** `resume`: whether to connect again after the end, with `Last-Event-ID`. */
+  /**
+   * `url`: an address, or what gives one for each connection. `resume`: whether to connect again after the end, with
+   * `Last-Event-ID`.
+   */
   constructor(url, { resume = true, parse = true, headers = {}, lastEventId = "" } = {}) {
     this.#url = url;
     this.#options = { resume, parse, headers };
@@ -84,7 +87,8 @@ export class SseClient {
     return new Promise((resolve) => {
       const resumeFrom = this.lastEventId === "" ? {} : { "last-event-id": this.lastEventId };
       const headers = { accept: "text/event-stream", ...this.#options.headers, ...resumeFrom };
-      this.#outgoing = http.get(this.#url, { headers, agent: false }, (incoming) => {
+      const url = typeof this.#url === "function" ? this.#url() : this.#url;
+      this.#outgoing = http.get(url, { headers, agent: false }, (incoming) => {
         this.connections += 1;
         this.status = incoming.statusCode;
         this.headers = incoming.headers;
