@@ -97,17 +97,23 @@ pub fn read_line(line: &[u8]) -> Result<(Cow<'_, str>, Request), Damaged> {
     }
     let received_at = members.take("receivedAt")?.ok_or(Damaged("line without receivedAt"))?;
     let received_at: String = serde_json::from_str(received_at).map_err(|_| Damaged("line whose receivedAt is no time"))?;
-    let received_at = parse_rfc3339(&received_at).ok_or(Damaged("line whose receivedAt is no time"))?;
+    let received_at = parse_receipt(&received_at).ok_or(Damaged("line whose receivedAt is no time"))?;
     let rest = members.into_object();
     let (device_id, request) = read_reading(rest.as_bytes(), line, received_at)?;
     Ok((Cow::Owned(device_id.into_owned()), request))
+}
+
+/// Reads a time of receipt: not before 1970, and so far before the year 10 000 that a device's own time can be written, too.
+fn parse_receipt(text: &str) -> Option<Timestamp> {
+    const LAST: Timestamp = Timestamp::from_unix_ms(253_402_214_400_000);
+    parse_rfc3339(text).filter(|at| (Timestamp::EPOCH..LAST).contains(at))
 }
 
 /// Reads a reading's line if `receivedAt` stands where it is always written here.
 fn read_usual(line: &str) -> Option<(Cow<'_, str>, Request)> {
     let tail_at = line.len().checked_sub(TAIL)?;
     let time = line.get(tail_at..)?.strip_prefix(RECEIVED_AT)?.strip_suffix("\"}")?;
-    let received_at = parse_rfc3339(time)?;
+    let received_at = parse_receipt(time)?;
     // The reading as it was before the member was added: what is there up to it, and the closing brace.
     let mut room = [0; USUAL];
     let mut more;

@@ -84,6 +84,8 @@ fn what_is_no_entry_is_refused() {
         format!("{{{reading},\"temperature\":1,{time}}}"),
         format!("{{{reading},\"receivedAt\":1}}"),
         format!("{{{reading},\"receivedAt\":\"yesterday\"}}"),
+        format!("{{{reading},\"receivedAt\":\"1969-12-31T23:59:59.999Z\"}}"),
+        format!("{{{reading},\"receivedAt\":\"9999-12-31T23:59:59.999Z\"}}"),
         format!("{{{reading},{time}}}{{}}"),
         format!("{{\"deviceId\":\"a\",\"temperature\":10001,\"lat\":2,\"lon\":3,{time}}}"),
         format!("{{\"deviceId\":\"a\",\"temperature\":1,\"lat\":91,\"lon\":3,{time}}}"),
