@@ -27,6 +27,7 @@ pub use queue::{
     Acknowledge, BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Listener, Metrics, Next, PartitionReport,
     PublishError, QueueHealth, ReadingQueue,
 };
+pub use rabbitmq::original::{MoverMetrics, MoverStatus, Names, Original, OriginalMover, OriginalOptions};
 pub use rabbitmq::{
     Deadlines, InvalidRabbitAddress, RabbitAddress, RabbitOptions, RabbitQueue, Reset, ResetError, reset as reset_rabbitmq,
 };

@@ -35,6 +35,8 @@ mod targets;
 
 mod letters;
 
+pub(crate) mod original;
+
 mod looking;
 
 mod reset;

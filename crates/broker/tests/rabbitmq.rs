@@ -4,5 +4,23 @@
 #[path = "rabbitmq/support.rs"]
 mod support;
 
+#[path = "rabbitmq/proxy.rs"]
+mod proxy;
+
 #[path = "rabbitmq/delivering.rs"]
 mod delivering;
+
+#[path = "rabbitmq/sharing.rs"]
+mod sharing;
+
+#[path = "rabbitmq/faults.rs"]
+mod faults;
+
+#[path = "rabbitmq/identity.rs"]
+mod identity;
+
+#[path = "rabbitmq/foreign.rs"]
+mod foreign;
+
+#[path = "rabbitmq/letters.rs"]
+mod letters;

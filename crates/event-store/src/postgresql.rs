@@ -66,7 +66,7 @@ impl PostgresStore {
     /// Connects, and creates or changes the tables if need be. Its tasks run in the runtime that this is called in.
     pub async fn connect(options: PostgresOptions, numbers: Arc<DeviceNumbers>) -> Result<Self, OpenError> {
         let connector = Arc::new(Connector::new(&options)?);
-        let connection = connector.connect(Purpose::Tidy, None).await.map_err(schema::refusal)?;
+        let connection = connector.connect(Purpose::Prepare, None).await.map_err(schema::refusal)?;
         let log_id = schema::prepare(&connection).await?;
         let row = connection.row("SELECT position, newest_event, gen_random_uuid()::text FROM fieldwatch_log", &[]).await;
         let row = row.map_err(schema::refusal)?;

@@ -5,3 +5,18 @@ mod support;
 
 #[path = "postgresql/promises.rs"]
 mod promises;
+
+#[path = "postgresql/sharing.rs"]
+mod sharing;
+
+#[path = "postgresql/faults.rs"]
+mod faults;
+
+#[path = "postgresql/proxy.rs"]
+mod proxy;
+
+#[path = "postgresql/tables.rs"]
+mod tables;
+
+#[path = "postgresql/tls.rs"]
+mod tls;

@@ -70,7 +70,7 @@ mod answer;
 #[cfg(test)]
 mod fakes;
 
-pub use parts::{Late, Note, OriginalEndpoints, Parts, ReadSide, Roles};
+pub use parts::{Late, NamedCounter, Note, OriginalEndpoints, Parts, ReadSide, Roles};
 pub use readiness::Readiness;
 pub use server::Gateway;
 

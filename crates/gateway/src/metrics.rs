@@ -1,8 +1,8 @@
 //! The registry of everything that is measured.
 
-use crate::Parts;
 use crate::intake::Intake;
 use crate::mailboxes::Mailboxes;
+use crate::{NamedCounter, Parts};
 use fieldwatch_broker::PartitionReport;
 use fieldwatch_device_state::{ReadingLabel, ReadingResult};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -86,6 +86,9 @@ impl Metrics {
         registry.register("fieldwatch_readings", "Readings by what became of them", readings);
         let help = "Turns of a device that panicked";
         registry.register("fieldwatch_device_panics", help, parts.readings.panics.clone());
+        for NamedCounter { name, help, counter } in &parts.counters {
+            registry.register(*name, *help, counter.clone());
+        }
         let help = "One group commit of the queue, from its first waiter until it is durable";
         registry.register("fieldwatch_queue_commit_seconds", help, parts.queue.metrics().commit_seconds.clone());
     }

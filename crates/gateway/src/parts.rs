@@ -8,6 +8,7 @@ use fieldwatch_directory::Directory;
 use fieldwatch_domain::DeviceNumbers;
 use fieldwatch_event_store::EventStore;
 use fieldwatch_push::Hub;
+use prometheus_client::metrics::counter::Counter;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,18 @@ pub struct Parts {
     pub clock: WallClock,
     /// What people should know although the process is ready, each asked when it is wanted.
     pub notes: Vec<Note>,
+    /// What is counted elsewhere and shown here.
+    pub counters: Vec<NamedCounter>,
+}
+
+/// A counter with the name it is shown by, without `_total`.
+pub struct NamedCounter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// The counter.
+    pub counter: Counter,
 }
 
 /// Tells something that people should know; `None` while there is nothing.

@@ -47,11 +47,12 @@ pub struct PostgreSql {
 
 #[derive(Debug)]
 struct Own {
-    programs: PathBuf,
+    /// Before the folder, so that the server is gone when its folder is removed.
+    tree: Option<Tree>,
     dir: tempfile::TempDir,
+    programs: PathBuf,
     port: u16,
     settings: Settings,
-    tree: Option<Tree>,
 }
 
 impl PostgreSql {

@@ -3,7 +3,8 @@
 //! Pure: knows neither HTTP nor a clock; the time of receipt is an argument. The steps of a request, each a function here:
 //!
 //! 1. [`BodyFormat::of`] the content type, [`decode`] the content encoding,
-//! 2. [`parse_json`] or [`parse_ndjson`]; [`parse_original`] for the original endpoints,
+//! 2. [`parse_json`] or [`parse_ndjson`]; [`parse_original`] for the original endpoints, [`parse_original_message`] for what
+//!    comes through the original's broker,
 //! 3. the answer: [`Parsed::is_refusal`] tells 202 from 422, each error tells its [`ProblemCode`].
 //!
 //! Where the contract leaves a choice, it is made so: `null` is a wrong type, also for members that may be left out. A byte
@@ -40,6 +41,10 @@ mod v1_reading;
 
 mod original_reading;
 
+mod original_message;
+
+mod local_time;
+
 mod field;
 
 mod known_names;
@@ -64,7 +69,9 @@ pub use decode::{ACCEPTED_ENCODINGS, DecodeError, decode};
 pub use given_ids::{IdempotencyKey, InvalidIdempotencyKey};
 pub use json::{Kind, Malformed, Problem};
 pub use limits::Limits;
+pub use local_time::{LocalClock, UnknownTimeZone};
 pub use media_type::{BodyFormat, UnsupportedMediaType};
+pub use original_message::{OriginalMessage, parse_original_message};
 pub use original_reading::{OriginalRefused, parse_original};
 pub use problem_code::ProblemCode;
 pub use refusal::{Reason, Refused, Rejection};

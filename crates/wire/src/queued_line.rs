@@ -6,8 +6,11 @@
 //! ```text
 //! {"deviceId":"AL-0012","temperature":48.5,"lat":38.5698,"lon":45.6974,"readingId":"x1","receivedAt":"2026-01-01T00:00:00.000Z"}
 //! {"command":"describe","deviceId":"AL-0012","id":9,"name":"Truck","labels":["cold"]}
+//! {"command":"edit","deviceId":"AL-0012","id":9,"name":null}
 //! {"command":"forget","deviceId":"AL-0012","id":10}
 //! ```
+//!
+//! An edit mentions what becomes of name, labels, or both; what it does not mention stays, and a name of null is cleared.
 //!
 //! Read as strictly as by the API: other or repeated names are refused. Temperatures are taken as far as one can be believed
 //! at all, because the limits that are configured were held against it when it came in. A reading needs `receivedAt`: the time
@@ -38,6 +41,7 @@ pub fn write_line(out: &mut String, device_id: &str, request: &Request) {
     match request {
         Request::Record(reading) => write_reading(out, device_id, reading),
         Request::Describe(id, description) => command::write_describe(out, device_id, *id, description),
+        Request::Edit(id, edit) => command::write_edit(out, device_id, *id, edit),
         Request::Forget(id) => command::write_forget(out, device_id, *id),
     }
     out.push('\n');
@@ -58,13 +62,12 @@ fn write_reading(out: &mut String, device_id: &str, reading: &Reading) {
         out.push('"');
     }
     out.push_str(",\"readingId\":");
-    match reading.id.text() {
-        Some(text) => write_json_string(out, text),
-        None => {
-            out.push('"');
-            write_hexadecimal(out, reading.id.number().unwrap_or_default());
-            out.push('"');
-        }
+    if let Some(text) = reading.id.text() {
+        write_json_string(out, text);
+    } else {
+        out.push('"');
+        write_hexadecimal(out, reading.id.number().unwrap_or_default());
+        out.push('"');
     }
     out.push_str(RECEIVED_AT);
     write_timestamp(out, reading.received_at);
@@ -94,17 +97,23 @@ pub fn read_line(line: &[u8]) -> Result<(Cow<'_, str>, Request), Damaged> {
     }
     let received_at = members.take("receivedAt")?.ok_or(Damaged("line without receivedAt"))?;
     let received_at: String = serde_json::from_str(received_at).map_err(|_| Damaged("line whose receivedAt is no time"))?;
-    let received_at = parse_rfc3339(&received_at).ok_or(Damaged("line whose receivedAt is no time"))?;
+    let received_at = parse_receipt(&received_at).ok_or(Damaged("line whose receivedAt is no time"))?;
     let rest = members.into_object();
     let (device_id, request) = read_reading(rest.as_bytes(), line, received_at)?;
     Ok((Cow::Owned(device_id.into_owned()), request))
+}
+
+/// Reads a time of receipt: not before 1970, and so far before the year 10 000 that a device's own time can be written, too.
+fn parse_receipt(text: &str) -> Option<Timestamp> {
+    const LAST: Timestamp = Timestamp::from_unix_ms(253_402_214_400_000);
+    parse_rfc3339(text).filter(|at| (Timestamp::EPOCH..LAST).contains(at))
 }
 
 /// Reads a reading's line if `receivedAt` stands where it is always written here.
 fn read_usual(line: &str) -> Option<(Cow<'_, str>, Request)> {
     let tail_at = line.len().checked_sub(TAIL)?;
     let time = line.get(tail_at..)?.strip_prefix(RECEIVED_AT)?.strip_suffix("\"}")?;
-    let received_at = parse_rfc3339(time)?;
+    let received_at = parse_receipt(time)?;
     // The reading as it was before the member was added: what is there up to it, and the closing brace.
     let mut room = [0; USUAL];
     let mut more;
@@ -114,7 +123,7 @@ fn read_usual(line: &str) -> Option<(Cow<'_, str>, Request)> {
         more = vec![0; tail_at + 1];
         &mut more
     };
-    reading[..tail_at].copy_from_slice(line[..tail_at].as_bytes());
+    reading[..tail_at].copy_from_slice(&line.as_bytes()[..tail_at]);
     reading[tail_at] = b'}';
     let (device_id, request) = read_reading(reading, line, received_at).ok()?;
     let device_id = match device_id {
@@ -134,12 +143,8 @@ fn read_reading<'a>(json: &'a [u8], line: &str, received_at: Timestamp) -> Resul
     if json.first() != Some(&b'{') {
         return Err(Damaged("line that is no object"));
     }
-    let limits = Limits {
-        temperature_min: Celsius::LOWEST,
-        temperature_max: Celsius::HIGHEST,
-        max_readings: 1,
-        ..Limits::default()
-    };
+    let limits =
+        Limits { temperature_min: Celsius::LOWEST, temperature_max: Celsius::HIGHEST, max_readings: 1, ..Limits::default() };
     let mut taken = None;
     let new_id = |_| ReadingId::given(fnv1a_64(line.as_bytes()));
     let parsed = parse_json(json, &limits, received_at, new_id, |accepted| taken = Some(accepted));

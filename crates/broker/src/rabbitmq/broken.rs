@@ -24,9 +24,7 @@ impl Broken {
 impl From<lapin::Error> for Broken {
     fn from(error: lapin::Error) -> Self {
         match error.kind() {
-            ErrorKind::ProtocolError(refused) => {
-                Self { code: Some(refused.get_id()), text: refused.get_message().to_string() }
-            }
+            ErrorKind::ProtocolError(refused) => Self { code: Some(refused.get_id()), text: refused.get_message().to_string() },
             _ => Self::new(error.to_string()),
         }
     }

@@ -6,9 +6,7 @@ use super::{
     shared::Shared,
     stand::{Happening, Message, Order, Stand},
 };
-use crate::{
-    Acknowledge, BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, EntryForm, Next,
-};
+use crate::{Acknowledge, BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, EntryForm, Next};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
@@ -24,6 +22,8 @@ pub(super) struct RabbitConsumer {
     happenings: mpsc::UnboundedReceiver<Happening>,
     orders: BTreeMap<u16, mpsc::UnboundedSender<Order>>,
     ours: BTreeMap<u16, Ours>,
+    /// The channels of partitions that were given up: what still comes of them is for the next owner.
+    given_up: BTreeMap<u16, u64>,
     changes: VecDeque<Next>,
     /// The partition after which the next delivery begins, so that all have their turn.
     last: u16,
@@ -59,17 +59,17 @@ impl RabbitConsumer {
             letters.runtime().spawn(stand.run());
             orders.insert(partition, orders_in);
         }
-        Self { happenings, orders, ours: BTreeMap::new(), changes: VecDeque::new(), last: 0 }
+        Self { happenings, orders, ours: BTreeMap::new(), given_up: BTreeMap::new(), changes: VecDeque::new(), last: 0 }
     }
 
     fn take_in(&mut self, happening: Happening) {
         match happening {
+            Happening::Came { partition, channel, .. } if self.given_up.get(&partition) == Some(&channel) => {}
             Happening::Came { partition, channel, message } => {
                 let ours = self.ours.entry(partition).or_insert_with(|| {
                     self.changes.push_back(Next::Gained(partition));
                     Ours::on(channel)
                 });
-                // Of an owner that gave up, the rest may still come.
                 if ours.channel == channel && !ours.leaving {
                     ours.waiting.push_back(message);
                 }
@@ -99,7 +99,8 @@ impl RabbitConsumer {
     /// Everything that waits, up to the limit.
     fn gather(&mut self, limit: usize) -> Option<Delivery> {
         let mut delivery = Delivery { form: EntryForm::Line, ..Delivery::default() };
-        let order: Vec<u16> = self.ours.range(self.last + 1..).chain(self.ours.range(..=self.last)).map(|(number, _)| *number).collect();
+        let order: Vec<u16> =
+            self.ours.range(self.last + 1..).chain(self.ours.range(..=self.last)).map(|(number, _)| *number).collect();
         for partition in order {
             if delivery.entries.len() >= limit {
                 break;
@@ -217,6 +218,7 @@ impl Consumer for RabbitConsumer {
 
     fn give_up(&mut self, partition: u16) {
         if let Some(ours) = self.ours.remove(&partition) {
+            self.given_up.insert(partition, ours.channel);
             self.order(partition, Order::Leave { channel: ours.channel });
         }
         self.changes.retain(|change| !matches!(change, Next::Gained(changed) | Next::Lost(changed) if *changed == partition));

@@ -4,7 +4,7 @@
 //! order; measured with `RabbitMQ` 3.10. When the channel is closed with the consumer alive, the order is kept.
 
 use super::{live::Live, topology};
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use lapin::{Channel, Consumer, message::Delivery};
 
 /// A consumer with the channel that is its own.
@@ -21,12 +21,6 @@ impl Held {
     /// The next message; `None` once the channel is gone. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<Delivery> {
         self.consumer.as_mut()?.next().await?.ok()
-    }
-
-    /// How many messages have come and were not looked at.
-    #[expect(dead_code, reason = "kept for whoever measures")]
-    pub(crate) fn ahead(&self) -> usize {
-        self.consumer.as_ref().map_or(0, |consumer| consumer.size_hint().0)
     }
 
     /// Closes the channel; what was delivered and not acknowledged goes to the next consumer, in order.

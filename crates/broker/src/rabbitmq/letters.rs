@@ -8,6 +8,7 @@
 
 use super::{
     broken::Broken,
+    live::Live,
     message::{as_text, number},
     shared::Shared,
     stop::Stop,
@@ -32,7 +33,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{runtime::Handle, time::timeout};
 
@@ -169,7 +170,7 @@ impl Letters {
         });
         let live = live.await.map_err(|_| Broken::new("there is no connection to the broker"))?;
         let channel = live.channel().await?;
-        let mut last_id = 0;
+        let (mut last_id, mut kept) = (0, 0);
         for _ in 0..MOST_LISTED {
             let got = channel.basic_get(DEAD_LETTERS.into(), BasicGetOptions::default());
             let Some(got) = live.ask("give a dead letter", got).await? else { break };
@@ -178,10 +179,25 @@ impl Letters {
             if visit(&letter) {
                 live.ask("remove a dead letter", got.delivery.acker.ack(BasicAckOptions::default())).await?;
                 let _ = self.waiting.fetch_update(Relaxed, Relaxed, |waiting| Some(waiting.saturating_sub(1)));
+            } else {
+                kept += 1;
             }
         }
         // What was not acknowledged goes back, in order; and what was acknowledged is, once the broker has answered.
-        live.ask("take back dead letters", channel.close(200, "looked at".into())).await
+        live.ask("take back dead letters", channel.close(200, "looked at".into())).await?;
+        self.until_back(&live, kept).await
+    }
+
+    /// The broker answers that a channel is closed before the queue has its messages back. Whoever looks next is to see them.
+    async fn until_back(&self, live: &Live, kept: u64) -> Result<(), Broken> {
+        let channel = live.channel().await?;
+        let give_up = Instant::now() + self.shared.options.deadlines.call;
+        // Others may take some meanwhile, or another process may be looking at them.
+        while count(live, &channel).await? < kept && Instant::now() < give_up {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        topology::close(live, &channel).await;
+        Ok(())
     }
 }
 
@@ -300,7 +316,7 @@ pub(super) fn now() -> Timestamp {
 }
 
 /// How many letters wait, asked of the broker.
-pub(super) async fn count(live: &super::live::Live, channel: &Channel) -> Result<u64, Broken> {
+pub(super) async fn count(live: &Live, channel: &Channel) -> Result<u64, Broken> {
     let (waiting, _) = topology::look_at(live, channel, DEAD_LETTERS.into()).await?;
     Ok(u64::from(waiting))
 }

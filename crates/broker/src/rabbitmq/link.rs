@@ -167,6 +167,7 @@ impl Keeper {
         let stopped = why.is_none();
         let why = why.unwrap_or_else(|| "the queue is closed".into());
         live.lose(&why);
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).since = Instant::now();
         self.live.send_replace(None);
         self.note(&why);
         // Whoever has a consumer on it has to find the connection closed before letting it go: a consumer that is let go of on a
@@ -175,12 +176,12 @@ impl Keeper {
         stopped
     }
 
+    /// Notes why there is no connection.
     fn note(&self, why: &str) {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.live.borrow().is_none() && away.why != why {
+        if away.why != why {
             warn!(why, purpose = self.purpose, "no connection to the broker");
-            let since = if away.why == "it is being connected" || away.since.elapsed() < LONGEST_PAUSE { away.since } else { Instant::now() };
-            *away = Away { since, why: why.into() };
+            away.why = why.into();
         }
     }
 }

@@ -41,23 +41,18 @@ impl Live {
     /// Waits for an answer as long as one may take. After that the connection counts as lost: nothing else shows that whatever
     /// is between here and the broker swallows everything.
     pub(crate) async fn ask<T>(&self, what: &str, answer: impl Future<Output = lapin::Result<T>>) -> Result<T, Broken> {
-        match timeout(self.call, answer).await {
-            Ok(answer) => {
-                let answer = answer.map_err(Broken::from);
-                if !self.connection.status().connected() {
-                    self.lose("the connection has ended");
-                }
-                answer
+        if let Ok(answer) = timeout(self.call, answer).await {
+            if !self.connection.status().connected() {
+                self.lose("the connection has ended");
             }
-            Err(_) => {
-                let why = format!("the broker did not {what} within {:?}", self.call);
-                // A blocked connection is not read by the broker, and needs no new one.
-                if self.blocked().is_none() {
-                    self.lose(&why);
-                }
-                Err(Broken::new(why))
-            }
+            return answer.map_err(Broken::from);
         }
+        let why = format!("the broker did not {what} within {:?}", self.call);
+        // A blocked connection is not read by the broker, and needs no new one.
+        if self.blocked().is_none() {
+            self.lose(&why);
+        }
+        Err(Broken::new(why))
     }
 
     /// Gives the connection up; its link makes another one.

@@ -40,6 +40,8 @@ const PERIODS_TO_LIVE: u32 = 4;
 const MOST_TOLD: usize = 256;
 /// For so long a process waits for a partition before it asks for it.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A question that nobody answers is gone after this, so that none are left when all processes have ended.
+pub(super) const QUESTION_LIFE_MS: u64 = 2_000;
 /// Before the exchange is asked for again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -69,8 +71,13 @@ impl Members {
     pub(super) fn start(shared: &Arc<Shared>) -> Arc<Self> {
         let (told, telling) = mpsc::channel(MOST_TOLD);
         let members = Arc::new(Self { seen: Mutex::default(), listeners: RwLock::default(), told });
-        let fellowship =
-            Fellowship { shared: Arc::clone(shared), members: Arc::clone(&members), telling, channel: None, asked: BTreeMap::new() };
+        let fellowship = Fellowship {
+            shared: Arc::clone(shared),
+            members: Arc::clone(&members),
+            telling,
+            channel: None,
+            asked: BTreeMap::new(),
+        };
         let stop = shared.stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -183,7 +190,7 @@ impl Fellowship {
 
     /// Steps aside where another is to own what this process does, and asks for what it is to own itself.
     async fn balance(&mut self, period: Duration) {
-        if !self.shared.options.consumes {
+        if !self.shared.standing.takes() {
             return;
         }
         let consumers = self.members.consumers(period * PERIODS_TO_LIVE);
@@ -200,7 +207,8 @@ impl Fellowship {
                 let asked = self.asked.get(&partition).is_some_and(|asked| asked.elapsed() < PATIENCE);
                 if !asked {
                     self.asked.insert(partition, Instant::now());
-                    self.say(READINGS, &partition.to_string(), b"", message::properties(None)).await;
+                    let properties = message::properties(None).with_expiration(QUESTION_LIFE_MS.to_string().into());
+                    self.say(READINGS, &partition.to_string(), b"", properties).await;
                 }
             }
         }
@@ -208,7 +216,8 @@ impl Fellowship {
 
     async fn say_hello(&mut self) {
         let owns = (0..self.shared.options.partitions).filter(|partition| self.shared.seen(*partition).is_ours).collect();
-        let hello = Hello { node: self.shared.options.node.clone(), consumes: self.shared.options.consumes, owns };
+        // One whose store has not answered cannot be given anything yet.
+        let hello = Hello { node: self.shared.options.node.clone(), consumes: self.shared.standing.takes(), owns };
         let hello = serde_json::to_vec(&hello).expect("names and numbers can be written");
         self.say(MEMBERS, "", &hello, BasicProperties::default().with_type(HELLO.into())).await;
     }

@@ -135,7 +135,9 @@ impl Publisher {
                 full.push((lane, std::mem::take(lines), std::mem::take(count)));
             }
         }
-        full.extend(open.into_iter().enumerate().filter(|(_, (_, count))| *count > 0).map(|(lane, (lines, count))| (lane, lines, count)));
+        full.extend(
+            open.into_iter().enumerate().filter(|(_, (_, count))| *count > 0).map(|(lane, (lines, count))| (lane, lines, count)),
+        );
         let mut answers = Vec::with_capacity(full.len());
         for (lane, lines, count) in full {
             let (answer, receiver) = oneshot::channel();
@@ -205,7 +207,9 @@ impl Lane {
             };
             let group = self.gather(first);
             let mut body = String::with_capacity(group.iter().map(|piece| piece.lines.len()).sum());
-            group.iter().for_each(|piece| body.push_str(&piece.lines));
+            for piece in &group {
+                body.push_str(&piece.lines);
+            }
             let lines: usize = group.iter().map(|piece| piece.count).sum();
             let earliest = group.iter().map(|piece| piece.deadline).min().unwrap_or_else(Instant::now);
             let outcome = self.send(body.as_bytes(), earliest).await;

@@ -5,6 +5,7 @@ use super::{
     broken::Broken,
     link::Link,
     live::Live,
+    members::QUESTION_LIFE_MS,
     stop::Stopper,
     topology::{self, LOG_MARKER, PARTITIONS_MARKER, RESETTING, queue_of},
 };
@@ -12,7 +13,10 @@ use lapin::{
     options::{QueueDeclareOptions, QueueDeleteOptions},
     types::FieldTable,
 };
-use tokio::time::timeout;
+use tokio::time::{Duration, Instant, sleep, timeout};
+
+/// Between two looks at partitions that are not empty.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why the broker was not reset. Nothing was taken away, except where it says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,11 +77,20 @@ pub async fn reset(options: &RabbitOptions) -> Result<Reset, ResetError> {
 
 async fn take_away(live: &Live) -> Result<Reset, ResetError> {
     lock(live).await?;
-    let partitions = look_at_partitions(live).await?;
-    let full: Vec<(u16, u64)> = (0..).zip(&partitions).filter(|(_, found)| **found > 0).map(|(at, found)| (at, u64::from(*found))).collect();
-    if !full.is_empty() {
-        return Err(ResetError::NotEmpty(full));
-    }
+    // What a process asked shortly before it ended is still there for a moment.
+    let give_up = Instant::now() + Duration::from_millis(2 * QUESTION_LIFE_MS);
+    let partitions = loop {
+        let partitions = look_at_partitions(live).await?;
+        let full: Vec<(u16, u64)> =
+            (0..).zip(&partitions).filter(|(_, found)| **found > 0).map(|(at, found)| (at, u64::from(*found))).collect();
+        if full.is_empty() {
+            break partitions;
+        }
+        if Instant::now() >= give_up {
+            return Err(ResetError::NotEmpty(full));
+        }
+        sleep(PAUSE).await;
+    };
     // Whoever uses the partitions consumes from the marker, and the broker refuses to delete it then: at one moment.
     let unused = QueueDeleteOptions { if_unused: true, ..Default::default() };
     match delete(live, PARTITIONS_MARKER, unused).await {
@@ -147,7 +160,6 @@ async fn delete(live: &Live, queue: &str, options: QueueDeleteOptions) -> Result
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn failed(broken: Broken) -> ResetError {
     ResetError::Failed(broken.text)
 }

@@ -52,14 +52,8 @@ impl Standing {
         let (give_sender, give) = watch::channel(Permission::Pending("it is not known yet whom the broker belongs to".into()));
         let (take_sender, take) = watch::channel(None);
         let again = Arc::new(Notify::new());
-        let setup = SettingUp {
-            options: options.clone(),
-            link,
-            log_id,
-            give: give_sender,
-            take: take_sender,
-            again: Arc::clone(&again),
-        };
+        let setup =
+            SettingUp { options: options.clone(), link, log_id, give: give_sender, take: take_sender, again: Arc::clone(&again) };
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.ended() => {}
@@ -78,6 +72,11 @@ impl Standing {
         if self.give.clone().wait_for(|permission| *permission == Permission::Granted).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether this process consumes, or would if something were published.
+    pub(crate) fn takes(&self) -> bool {
+        self.take.borrow().is_some()
     }
 
     /// Waits for a connection on which this process may consume. Cancel-safe.

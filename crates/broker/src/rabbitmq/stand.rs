@@ -12,6 +12,7 @@ use super::{
     topology::queue_of,
 };
 use fieldwatch_wire::ingest::parse_rfc3339;
+use futures_util::FutureExt;
 use lapin::{
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
@@ -134,6 +135,8 @@ impl Stand {
         let shared = Arc::clone(&self.shared);
         let partition = self.partition;
         let mut leave_at = None;
+        // Who was asked to step aside while already leaving, is asked no more.
+        let _ = shared.partition(partition).step_aside.notified().now_or_never();
         let end = loop {
             let parting = async {
                 match leave_at {

@@ -88,6 +88,9 @@ mod tests {
     fn the_order_of_names_does_not_matter_to_who_scores_highest() {
         let members = names(3);
         let owned = targets(&members, 16);
-        assert_eq!(owned.iter().filter(|target| **target == 0).count().abs_diff(5), usize::from(owned.iter().filter(|t| **t == 0).count() != 5));
+        assert_eq!(
+            owned.iter().filter(|target| **target == 0).count().abs_diff(5),
+            usize::from(owned.iter().filter(|t| **t == 0).count() != 5)
+        );
     }
 }

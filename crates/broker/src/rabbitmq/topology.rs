@@ -6,8 +6,6 @@ use lapin::{
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use tracing::warn;
 
 /// Where readings and commands are published to, with their partition's number as routing key.
 pub(crate) const READINGS: &str = "fieldwatch.readings";
@@ -22,6 +20,11 @@ pub(crate) const LOG_MARKER: &str = "fieldwatch.log";
 /// It is there, and belongs to one connection, while everything is being taken away.
 pub(crate) const RESETTING: &str = "fieldwatch.resetting";
 
+/// So often a message may be delivered before the broker drops it. What is poison is counted here, so that crashes of owners
+/// condemn nothing: since `RabbitMQ` 4 the broker would drop a message after 20 deliveries. A great number rather than −1, which
+/// means no limit to `RabbitMQ` 4; 3.10 takes −1 without a word, and drops everything that is delivered a second time.
+const DELIVERIES: i32 = 1_000_000_000;
+
 /// The queue of a partition.
 pub(crate) fn queue_of(partition: u16) -> ShortString {
     format!("fieldwatch.readings.{partition}").into()
@@ -29,7 +32,7 @@ pub(crate) fn queue_of(partition: u16) -> ShortString {
 
 /// Declares everything but the markers. What is there already has to be the same.
 pub(super) async fn declare(live: &Live, partitions: u16, max_partition_bytes: Option<u64>) -> Result<(), Broken> {
-    let mut channel = live.channel().await?;
+    let channel = live.channel().await?;
     declare_exchange(live, &channel, READINGS, ExchangeKind::Direct).await?;
     declare_exchange(live, &channel, MEMBERS, ExchangeKind::Fanout).await?;
     for partition in 0..partitions {
@@ -40,12 +43,12 @@ pub(super) async fn declare(live: &Live, partitions: u16, max_partition_bytes: O
         if let Some(bytes) = max_partition_bytes {
             arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(i64::try_from(bytes).unwrap_or(i64::MAX)));
         }
-        declare_quorum(live, &mut channel, queue.clone(), arguments).await?;
+        declare_queue(live, &channel, queue.clone(), arguments).await?;
         let key: ShortString = partition.to_string().into();
         let bound = channel.queue_bind(queue, READINGS.into(), key, QueueBindOptions::default(), FieldTable::default());
         live.ask("bind a queue", bound).await?;
     }
-    declare_quorum(live, &mut channel, DEAD_LETTERS.into(), quorum()).await?;
+    declare_queue(live, &channel, DEAD_LETTERS.into(), quorum()).await?;
     close(live, &channel).await;
     Ok(())
 }
@@ -55,38 +58,17 @@ async fn declare_exchange(live: &Live, channel: &Channel, name: &str, kind: Exch
     live.ask("declare an exchange", channel.exchange_declare(name.into(), kind, options, FieldTable::default())).await
 }
 
-fn quorum() -> FieldTable {
+/// What every quorum queue here has.
+pub(super) fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERIES));
     arguments
 }
 
-/// Since `RabbitMQ` 4 a quorum queue drops what was delivered 20 times. What is poison is counted here, so that crashes
-/// of owners condemn nothing: the limit is taken off. Before that there is no limit, and the value is not known.
-async fn declare_quorum(live: &Live, channel: &mut Channel, queue: ShortString, arguments: FieldTable) -> Result<(), Broken> {
-    static LIMITS_ARE_KNOWN: AtomicBool = AtomicBool::new(true);
+async fn declare_queue(live: &Live, channel: &Channel, queue: ShortString, arguments: FieldTable) -> Result<(), Broken> {
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-    if LIMITS_ARE_KNOWN.load(Relaxed) {
-        let mut unlimited = arguments.clone();
-        unlimited.insert("x-delivery-limit".into(), AMQPValue::LongInt(-1));
-        match live.ask("declare a queue", channel.queue_declare(queue.clone(), durable, unlimited)).await {
-            Ok(_) => return Ok(()),
-            Err(refused) if refused.is(406) && refused.text.contains("x-delivery-limit") => {
-                *channel = live.channel().await?;
-                // It may also be that the queue was made before the broker knew the limit.
-                if refused.text.contains("inequivalent") {
-                    let passive = QueueDeclareOptions { passive: true, ..durable };
-                    live.ask("look at a queue", channel.queue_declare(queue.clone(), passive, FieldTable::default())).await?;
-                    warn!(queue = queue.as_str(), why = refused.text, "a queue may drop what is delivered often");
-                    return Ok(());
-                }
-                LIMITS_ARE_KNOWN.store(false, Relaxed);
-            }
-            Err(other) => return Err(other),
-        }
-    }
-    live.ask("declare a queue", channel.queue_declare(queue, durable, arguments)).await?;
-    Ok(())
+    live.ask("declare a queue", channel.queue_declare(queue, durable, arguments)).await.map(drop)
 }
 
 /// How many messages wait in a queue, and how many consumers it has.

@@ -77,7 +77,9 @@ pub(super) enum Purpose {
     Read(Duration),
     /// To hear of what others have stored.
     Listen,
-    /// To create and remove, which takes its time.
+    /// To create and change tables.
+    Prepare,
+    /// To remove, which takes its time.
     Tidy,
 }
 
@@ -87,6 +89,7 @@ impl Purpose {
             Self::Append(_) => "append",
             Self::Read(_) => "read",
             Self::Listen => "listen",
+            Self::Prepare => "prepare",
             Self::Tidy => "tidy",
         }
     }
@@ -96,6 +99,7 @@ impl Purpose {
         match self {
             Self::Append(limit) | Self::Read(limit) => (limit, limit),
             Self::Listen => (Duration::from_secs(5), Duration::from_secs(5)),
+            Self::Prepare => (Duration::ZERO, Duration::from_mins(1)),
             Self::Tidy => (Duration::ZERO, Duration::from_millis(500)),
         }
     }

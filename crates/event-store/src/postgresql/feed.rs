@@ -4,7 +4,7 @@
 //! As positions become visible in their order, everything before an append of this process can be read once it is answered.
 
 use super::{
-    connection::{Failure, Purpose, jittered},
+    connection::{Connection, Failure, Purpose, jittered, within},
     shared::Shared,
     window::WindowReader,
     writer::Answer,
@@ -24,8 +24,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const WITH_OWN: Duration = Duration::from_millis(300);
 /// The pause after a read that failed, and before a new connection that listens.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// A connection that listens is asked whether it still works after so long.
+const SILENCE: Duration = Duration::from_secs(5);
 /// One look takes this long at most.
-const LOOK_DEADLINE: Duration = Duration::from_secs(10);
+const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 
 const END: &str = "SELECT position, newest_event FROM fieldwatch_log";
 
@@ -97,7 +99,8 @@ impl Feed<'_> {
                 return;
             }
         }
-        let end = self.shared.pool.read_within(LOOK_DEADLINE, |connection| async move { connection.row(END, &[]).await }).await;
+        let end =
+            self.shared.feed_pool.read_within(LOOK_DEADLINE, |connection| async move { connection.row(END, &[]).await }).await;
         let (end, newest) = match end {
             Ok(row) => (row.get::<_, i64>(0) as u64, row.get::<_, i64>(1) as u64),
             Err(failure) => {
@@ -131,7 +134,7 @@ impl Feed<'_> {
     async fn read_up_to(&self, end: u64, is_wanted: impl Fn(&Shared) -> bool) -> Result<bool, Failure> {
         let (shared, told) = (self.shared, self.told());
         let (found, upto) = shared
-            .pool
+            .feed_pool
             .read(|connection| async move {
                 WindowReader { connection: &connection, numbers: &shared.numbers, shelves: None }.next(told, end).await
             })
@@ -174,7 +177,7 @@ async fn listen(shared: Arc<Shared>, wakes: mpsc::Sender<()>) {
         if let Ok(connection) = connection
             && connection.batch("LISTEN fieldwatch").await.is_ok()
         {
-            while let Some(writer) = notified.recv().await {
+            while let Some(writer) = next_notification(&connection, &mut notified).await {
                 // What this process stores it tells anyway. A feed that has been woken and did not look yet will see this too.
                 if writer != shared.writer {
                     let _ = wakes.try_send(());
@@ -182,6 +185,16 @@ async fn listen(shared: Arc<Shared>, wakes: mpsc::Sender<()>) {
             }
         }
         tokio::time::sleep(jittered(AFTER_FAILURE)).await;
+    }
+}
+
+/// What is notified next; `None` when the connection is gone. As silence may mean that its way is cut, it is asked then.
+async fn next_notification(connection: &Connection, notified: &mut mpsc::Receiver<String>) -> Option<String> {
+    loop {
+        match tokio::time::timeout(SILENCE, notified.recv()).await {
+            Ok(notification) => return notification,
+            Err(_) => within(SILENCE, connection.batch("")).await.ok()?,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     connection::{Connection, Failure},
     session::watched,
     shared::Shared,
-    window::{WindowReader, damage},
+    window::{WindowReader, damage, next_row},
 };
 use crate::{
     Checkpoint, DeviceState, Entry, RecoverError, Recovered, Recovery,
@@ -15,7 +15,7 @@ use fieldwatch_wire::{
     Damaged,
     stored::{Record, read_record},
 };
-use futures_util::{StreamExt, pin_mut};
+use futures_util::pin_mut;
 use std::{sync::atomic::Ordering, time::Duration};
 
 /// All of it takes this long at most; each statement has the deadline of a read besides.
@@ -100,8 +100,7 @@ async fn visit_shelves(shared: &Shared, connection: &Connection, shelves: &[usiz
     {
         let snapshots = connection.stream(SNAPSHOTS, &[&wanted]).await?;
         pin_mut!(snapshots);
-        while let Some(row) = snapshots.next().await {
-            let row = row.map_err(|error| Failure::of(&error))?;
+        while let Some(row) = next_row(&mut snapshots).await? {
             let position = row.get::<_, i64>(0) as u64;
             let (record, _) = read_record(row.get(1)).map_err(|damaged| damage(position, damaged))?;
             let Record::Snapshot(snapshot) = record else { return Err(damage(position, Damaged("device snapshot"))) };

@@ -48,15 +48,16 @@ async fn version(connection: &Connection) -> Result<Option<i32>, OpenError> {
 }
 
 async fn migrate(connection: &Connection) -> Result<(), OpenError> {
-    connection.batch(&format!("BEGIN; SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")).await.map_err(refusal)?;
-    // Another process may have done it while this one waited.
+    // Before the transaction, and not in it: only one that begins sees what another process did while this one waited.
+    connection.batch(&format!("SELECT pg_advisory_lock({SCHEMA_LOCK})")).await.map_err(refusal)?;
+    connection.batch("BEGIN").await.map_err(refusal)?;
     let from = version(connection).await?.unwrap_or(0);
     for (at, step) in STEPS.iter().enumerate().skip(usize::try_from(from).unwrap_or(usize::MAX)) {
         let to = at + 1;
         connection.batch(&format!("{step}; UPDATE fieldwatch_log SET schema_version = {to}")).await.map_err(refusal)?;
         tracing::info!(version = to, "changed the tables of the event store");
     }
-    connection.batch("COMMIT").await.map_err(refusal)
+    connection.batch(&format!("COMMIT; SELECT pg_advisory_unlock({SCHEMA_LOCK})")).await.map_err(refusal)
 }
 
 /// Sees to it that the table of events that is written `ahead` tables after the current one exists.

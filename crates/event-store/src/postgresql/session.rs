@@ -16,6 +16,10 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// A lost answer is asked for so often, until the deadline.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
+/// An idle connection has to answer within this.
+const PROOF_DEADLINE: Duration = Duration::from_secs(3);
+/// A write, so that a server that only reads is noticed too.
+const PROVE: &str = "UPDATE fieldwatch_writers SET seen_at = now() WHERE writer = $1::text::uuid";
 /// Ends sessions that an earlier connection, or an earlier process of this node, has left behind.
 const END_OWN: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
      WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()";
@@ -110,6 +114,21 @@ impl Sessions {
                 }
             }
         }
+    }
+
+    /// Finds out, when there is nothing to store, whether something could be: a connection whose way is cut is better noticed
+    /// before the next append than by it, and who is told that nothing can be stored may send nothing to try it with.
+    pub(super) async fn prove(&mut self) -> Result<(), Failure> {
+        let proof = async {
+            self.begin(false).await?;
+            let Some(session) = &self.session else { return Ok(()) };
+            session.connection.execute(PROVE, &[&self.writer]).await.map(drop)
+        };
+        let proved = within(PROOF_DEADLINE, proof).await;
+        if proved.is_err() {
+            self.session = None;
+        }
+        proved
     }
 
     /// Makes sure of a connection on which nothing is in the way. When there is none, and none could be had a moment ago, says so at once,

@@ -16,6 +16,8 @@ pub(super) struct Shared {
     pub(super) numbers: Arc<DeviceNumbers>,
     pub(super) connector: Arc<Connector>,
     pub(super) pool: Pool,
+    /// The feed's own, so that it does not wait for others' long reads.
+    pub(super) feed_pool: Pool,
     pub(super) log_id: String,
     /// How this process is called among those that store.
     pub(super) writer: String,
@@ -89,12 +91,14 @@ impl Shared {
         let metrics = Metrics::default();
         let counter = |event_type: EventType| metrics.events.get_or_create(&EventLabel { r#type: event_type.name() }).clone();
         let counters = EventType::ALL.into_iter().map(counter).collect();
-        let pool = Pool::new(Arc::clone(&connector), options.read_deadline);
+        let new_pool = || Pool::new(Arc::clone(&connector), options.read_deadline);
+        let (pool, feed_pool) = (new_pool(), new_pool());
         Self {
             options,
             numbers,
             connector,
             pool,
+            feed_pool,
             log_id: opened.log_id,
             writer: opened.writer,
             versions: Versions::default(),

@@ -3,7 +3,10 @@
 //! Three tables hold it: events, late readings, and what is packed. A window ends where an append ends, so that no packed row
 //! reaches over it.
 
-use super::connection::{Connection, Failure};
+use super::{
+    connection::{Connection, Failure, within},
+    rows::PACKED_HEADER,
+};
 use crate::{
     Entry,
     embedded::{device_id_of, entry_of},
@@ -14,11 +17,13 @@ use fieldwatch_wire::{
     stored::{Record, read_record},
 };
 use futures_util::{StreamExt, pin_mut};
-
-use super::rows::PACKED_HEADER;
+use std::{pin::Pin, time::Duration};
+use tokio_postgres::{Row, RowStream};
 
 /// How many positions a window has at most, before it is made longer up to the end of an append.
 pub(super) const WINDOW: u64 = 100_000;
+/// The next row has to come within this; how long all of them take depends on who takes them.
+const NEXT_ROW: Duration = Duration::from_secs(30);
 /// No append has so many positions; see the writer.
 const LONGEST_APPEND: i64 = 1 << 20;
 
@@ -75,8 +80,7 @@ impl WindowReader<'_> {
             Some(shelves) => self.connection.stream(EVENTS_OF, &[&after, &upto, &shelves]).await?,
         };
         pin_mut!(events);
-        while let Some(row) = events.next().await {
-            let row = row.map_err(|error| Failure::of(&error))?;
+        while let Some(row) = next_row(&mut events).await? {
             take(row.get(1), row.get::<_, i64>(0) as u64, self.numbers, &mut found)?;
         }
         let sorted = found.len();
@@ -95,6 +99,12 @@ impl WindowReader<'_> {
         }
         Ok(found)
     }
+}
+
+/// The next row of many.
+pub(super) async fn next_row(rows: &mut Pin<&mut RowStream>) -> Result<Option<Row>, Failure> {
+    let next = within(NEXT_ROW, async { Ok(rows.next().await) }).await?;
+    next.transpose().map_err(|error| Failure::of(&error))
 }
 
 /// Takes a record that is alone in its row.

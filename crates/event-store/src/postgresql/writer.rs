@@ -10,13 +10,21 @@ use super::{
 };
 use crate::{AppendError, Batch, Entry, Stored, embedded::DeviceSet};
 use fieldwatch_domain::DeviceNumber;
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many requests wait for the writer; more wait in their callers.
 pub(super) const WRITER_QUEUE: usize = 64;
 /// A group is closed when it has so many bytes: by then the cost of a commit is small beside that of the rows.
 const GROUP_BYTES: usize = 2 << 20;
+/// After so long without anything to store it is tried whether something could be stored,
+const IDLE: Duration = Duration::from_secs(5);
+/// and when nothing could, after so long.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// The largest batch, in entries: far beyond what a shard decides at once.
 const MOST_ENTRIES: usize = 1 << 20;
 
@@ -59,9 +67,17 @@ impl Writer {
     }
 
     async fn next(&mut self) -> Option<Request> {
-        match self.held.take() {
-            Some(held) => Some(held),
-            None => self.inbox.recv().await,
+        if let Some(held) = self.held.take() {
+            return Some(held);
+        }
+        loop {
+            let in_trouble = self.shared.troubles.lock().writing.is_some();
+            let idle = if in_trouble { LOOK_AGAIN } else { IDLE };
+            if let Ok(next) = tokio::time::timeout(idle, self.inbox.recv()).await {
+                return next;
+            }
+            let proved = self.sessions.prove().await;
+            self.shared.writing(proved.err().map(|failure| failure.text()));
         }
     }
 

@@ -2,8 +2,8 @@
 
 use fieldwatch_domain::DeviceNumbers;
 use fieldwatch_event_store::{
-    BoxFuture, EventStore, PostgresOptions, PostgresStore,
-    conformance::{Opened, Place},
+    BoxFuture, Checkpoint, Entry, EventStore, PostgresOptions, PostgresStore, Recovered,
+    conformance::{Opened, Place, Restored},
 };
 use fieldwatch_real_servers::{
     Missing,
@@ -49,7 +49,9 @@ pub(crate) use or_skip;
 /// passes prints is not shown.
 pub(crate) fn skipped(missing: &Missing) {
     let thread = std::thread::current();
-    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {}", thread.name().unwrap_or("a test"), missing.0);
+    // In one piece, so that what other tests say does not come between.
+    let line = format!("SKIPPED {}: {}\n", thread.name().unwrap_or("a test"), missing.0);
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A database.
@@ -60,8 +62,8 @@ pub(crate) struct Database {
 
 impl Database {
     /// A new one on the shared server.
-    pub(crate) fn on(server: Arc<PostgreSql>) -> Self {
-        Self { _server: Some(Arc::clone(&server)), ..Self::on_own(&server) }
+    pub(crate) fn on(server: &Arc<PostgreSql>) -> Self {
+        Self { _server: Some(Arc::clone(server)), ..Self::on_own(server) }
     }
 
     /// A new one on a server that the test has for itself.
@@ -87,4 +89,59 @@ impl Place for Database {
     fn open(&self) -> BoxFuture<'_, Opened> {
         Box::pin(self.open_with(self.options()))
     }
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < std::time::Duration::from_mins(1), "{what} has not come about");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// What a subscriber of a store has heard: every event's position, device and version, in its order.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<(u64, String, u64)>>>);
+
+impl Heard {
+    pub(crate) fn of(opened: &Opened) -> Self {
+        let heard = Self::default();
+        let (writes, numbers) = (heard.clone(), Arc::clone(&opened.numbers));
+        opened.store.subscribe(Box::new(move |stored| {
+            for entry in &stored.entries {
+                if let Entry::Event(event) = entry {
+                    let id = numbers.id(event.device).as_str().to_owned();
+                    writes.0.lock().unwrap_or_else(PoisonError::into_inner).push((event.position, id, event.version));
+                }
+            }
+        }));
+        heard
+    }
+
+    pub(crate) fn events(&self) -> Vec<(u64, String, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// All events that a store gives, as [`Heard`] has them.
+pub(crate) async fn stored_events(opened: &Opened) -> Vec<(u64, String, u64)> {
+    let events = opened.all_events(0, 1_000).await;
+    events.iter().map(|event| (event.position, opened.numbers.id(event.device).as_str().to_owned(), event.version)).collect()
+}
+
+/// Takes a partition over as its owner does; gives its checkpoint and the devices of its shelves.
+pub(crate) async fn take_over(opened: &Opened, partition: u16, shelves: &[usize]) -> (Option<Checkpoint>, Restored) {
+    let states: Mutex<Restored> = Mutex::default();
+    let visit = |found: Recovered<'_>| {
+        let mut states = states.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = |device| opened.numbers.id(device).as_str().to_owned();
+        match found {
+            Recovered::Device(device, state) => _ = states.insert(id(device), state),
+            Recovered::Entry(entry) => states.entry(id(entry.device())).or_default().apply(entry),
+        }
+    };
+    let shared = opened.store.shared().expect("it can be shared");
+    let checkpoint = shared.take_over(partition, shelves, &visit).await.expect("take over");
+    (checkpoint, states.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

@@ -123,12 +123,11 @@ fn share_outcomes(queue: &Arc<dyn ReadingQueue>, commands: &Commands) {
     }));
 }
 
-pub(super) fn wall_clock() -> WallClock {
-    Arc::new(|| {
-        // A clock before 1970 is one that was never set.
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp::EPOCH.plus(since)
-    })
+/// The wall clock's time.
+pub(super) fn now() -> Timestamp {
+    // A clock before 1970 is one that was never set.
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::EPOCH.plus(since)
 }
 
 fn directory(plan: &Plan, parts: &Parts) -> Arc<Directory> {

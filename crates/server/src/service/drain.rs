@@ -22,6 +22,7 @@ impl Service {
         end_at_last(self.limits.stop_at_last);
         self.intake.cancel();
 
+        self.queue.stop_moving().await;
         // A start that is still going on gives its devices up.
         self.bringing_up.abort();
         let queue = self.queue.shared();

@@ -9,7 +9,7 @@ pub(crate) mod node;
 
 mod parts;
 
-mod queue;
+pub(crate) mod queue;
 
 pub(crate) mod store;
 

@@ -7,7 +7,7 @@ use fieldwatch_domain::DeviceNumbers;
 use fieldwatch_gateway::{Late, Parts, Roles};
 use fieldwatch_wire::ingest;
 
-use super::bringing_up::wall_clock;
+use super::bringing_up::now;
 use super::queue::Queue;
 use super::{Plan, VERSION};
 use crate::settings::{OriginalEndpoints, Role};
@@ -29,8 +29,9 @@ pub(super) fn parts(plan: &Plan, queue: &Queue) -> Arc<Parts> {
         original_endpoints: original_endpoints(plan),
         mailbox_interval: plan.settings.metrics.mailbox_interval,
         max_mailbox_series: plan.settings.metrics.max_mailbox_series as usize,
-        clock: wall_clock(),
-        notes: Vec::new(),
+        clock: Arc::new(now),
+        notes: queue.notes(),
+        counters: queue.counters(),
     })
 }
 
@@ -39,7 +40,8 @@ fn roles(plan: &Plan) -> Roles {
     Roles { ingest: has(Role::Ingest), state: has(Role::State), api: has(Role::Api) }
 }
 
-fn ingest_limits(plan: &Plan) -> ingest::Limits {
+/// What is believed of a reading.
+pub(super) fn ingest_limits(plan: &Plan) -> ingest::Limits {
     ingest::Limits {
         temperature_min: plan.settings.devices.temperature_min_celsius,
         temperature_max: plan.settings.devices.temperature_max_celsius,

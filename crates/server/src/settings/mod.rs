@@ -38,4 +38,4 @@ pub(crate) use duration::parse_duration;
 pub(crate) use load::{Flag, Loaded, Sources, load};
 pub(crate) use print::{Explain, print};
 pub(crate) use problem::Problems;
-pub(crate) use tree::{OriginalEndpoints, QueueKind, Role, Settings, StoreKind};
+pub(crate) use tree::{OriginalEndpoints, OriginalTopology, QueueKind, Role, Settings, StoreKind};

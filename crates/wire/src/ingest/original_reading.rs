@@ -6,11 +6,12 @@
 
 use super::batch::utf8;
 use super::field::{self, Numbers};
-use super::json::{Cursor, Kind, Malformed, Value};
+use super::json::{Cursor, Kind, Value};
 use super::media_type::{UnsupportedMediaType, check_original};
 use super::refusal::{Reason, Refused, Rejection, Rejections};
 use super::{Accepted, Limits};
-use fieldwatch_domain::{Location, Reading, ReadingId, Timestamp};
+use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Timestamp};
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// Why a reading in the original format is not taken.
@@ -39,36 +40,43 @@ pub fn parse_original<'a>(
     new_id: impl FnOnce() -> ReadingId,
 ) -> Result<Accepted<'a>, OriginalRefused> {
     check_original(content_type)?;
-    let mut cursor = Cursor::new(utf8(body)?, limits.max_nesting);
     let mut rejections = Rejections::new(limits.max_readings);
-    let members = last_of_each(&mut cursor, ["DevId", "Temp", "Lat", "Lon"]).map_err(Refused::from)?;
-    let [device_id, temperature, latitude, longitude] = match members {
-        Ok(members) => members,
+    let names = ["DevId", "Temp", "Lat", "Lon"];
+    let taken = match last_of_each(body, limits, names)? {
+        Ok(members) => check(names, members, limits, &mut rejections),
         Err(found) => {
             rejections.add(0, "", Reason::WrongType { wanted: "an object", found });
-            return Err(OriginalRefused::Reading(rejections.into_list()));
+            None
         }
     };
-    let device_id = wanted("DevId", device_id, field::device_id, &mut rejections);
-    let temperature = wanted("Temp", temperature, |value| field::temperature(&value, Numbers::AlsoAsText, limits), &mut rejections);
-    let latitude = wanted("Lat", latitude, |value| field::latitude(&value, Numbers::AlsoAsText), &mut rejections);
-    let longitude = wanted("Lon", longitude, |value| field::longitude(&value, Numbers::AlsoAsText), &mut rejections);
-    let (Some(device_id), Some(temperature), Some(latitude), Some(longitude)) = (device_id, temperature, latitude, longitude)
-    else {
+    let Some((device_id, temperature, location)) = taken else {
         return Err(OriginalRefused::Reading(rejections.into_list()));
     };
-    let location = Location::from_stored(latitude, longitude);
     Ok(Accepted { device_id, reading: Reading { temperature, location, at: None, received_at: now, id: new_id() } })
 }
 
-/// Reads a whole text as an object and gives the last value of each of these members, whatever the case of its name; the
-/// kind of a text that is something else.
-///
-/// The original broker message is of the same leniency, under names of its own.
-fn last_of_each<'a, const N: usize>(
-    cursor: &mut Cursor<'a>,
+/// What both of the original's formats say, each under names of its own: whose reading it is, temperature and place.
+pub(super) fn check<'a>(
+    names: [&'static str; 4],
+    [device_id, temperature, latitude, longitude]: [Option<Value<'a>>; 4],
+    limits: &Limits,
+    rejections: &mut Rejections,
+) -> Option<(Cow<'a, str>, Celsius, Location)> {
+    let device_id = wanted(names[0], device_id, field::device_id, rejections);
+    let temperature = wanted(names[1], temperature, |value| field::temperature(&value, Numbers::AlsoAsText, limits), rejections);
+    let latitude = wanted(names[2], latitude, |value| field::latitude(&value, Numbers::AlsoAsText), rejections);
+    let longitude = wanted(names[3], longitude, |value| field::longitude(&value, Numbers::AlsoAsText), rejections);
+    Some((device_id?, temperature?, Location::from_stored(latitude?, longitude?)))
+}
+
+/// Reads a whole body as an object and gives the last value of each of these members, whatever the case of its name; the
+/// kind of a body that is something else.
+pub(super) fn last_of_each<'a, const N: usize>(
+    body: &'a [u8],
+    limits: &Limits,
     names: [&'static str; N],
-) -> Result<Result<[Option<Value<'a>>; N], Kind>, Malformed> {
+) -> Result<Result<[Option<Value<'a>>; N], Kind>, Refused> {
+    let mut cursor = Cursor::new(utf8(body)?, limits.max_nesting);
     let mut values = [const { None }; N];
     let kind = cursor.kind()?;
     if kind != Kind::Object {
@@ -87,7 +95,7 @@ fn last_of_each<'a, const N: usize>(
     Ok(Ok(values))
 }
 
-fn wanted<'a, T>(
+pub(super) fn wanted<'a, T>(
     field: &'static str,
     value: Option<Value<'a>>,
     check: impl FnOnce(Value<'a>) -> Result<T, Reason>,

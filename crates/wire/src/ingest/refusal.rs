@@ -104,6 +104,9 @@ pub enum Reason {
     /// The text is no time.
     #[error("must be an RFC 3339 time such as 2026-01-01T00:00:00.000Z")]
     NotATime,
+    /// The text is no local time as the original writes it.
+    #[error("must be a time such as 2026-01-01 00:00:00")]
+    NotALocalTime,
     /// The time is before 1970.
     #[error("must not be before 1970")]
     Before1970,

@@ -1,5 +1,5 @@
 use super::*;
-use fieldwatch_domain::{Celsius, Description, Location};
+use fieldwatch_domain::{Celsius, Change, Description, Edit, Location};
 use proptest::prelude::*;
 
 const GOLDEN: &str = include_str!("../../golden/queued_line_v1.ndjson");
@@ -19,6 +19,10 @@ fn describe(id: u64, name: Option<&str>, labels: &[&str]) -> Request {
     Request::Describe(id, Box::new(Description::new(name, &labels).expect("a valid description")))
 }
 
+fn edit(id: u64, name: Change<Option<&str>>, labels: Change<&[String]>) -> Request {
+    Request::Edit(id, Box::new(Edit::new(name, labels).expect("a valid edit")))
+}
+
 fn golden() -> Vec<(&'static str, Request)> {
     vec![
         ("AL-0012", reading(485_000, (385_698_000, 456_974_000), Some(1_767_225_600_000), "x1")),
@@ -26,6 +30,9 @@ fn golden() -> Vec<(&'static str, Request)> {
         ("AL-0012", describe(9, Some("Truck"), &["cold", "EU"])),
         ("AL-0012", describe(10, None, &[])),
         ("AL-0012", Request::Forget(u64::MAX)),
+        ("AL-0012", edit(11, Change::Becomes(None), Change::Stays)),
+        ("AL-0012", edit(12, Change::Stays, Change::Becomes(&["EU".to_owned()]))),
+        ("AL-0012", edit(13, Change::Becomes(Some("Truck")), Change::Becomes(&[]))),
     ]
 }
 
@@ -77,6 +84,8 @@ fn what_is_no_entry_is_refused() {
         format!("{{{reading},\"temperature\":1,{time}}}"),
         format!("{{{reading},\"receivedAt\":1}}"),
         format!("{{{reading},\"receivedAt\":\"yesterday\"}}"),
+        format!("{{{reading},\"receivedAt\":\"1969-12-31T23:59:59.999Z\"}}"),
+        format!("{{{reading},\"receivedAt\":\"9999-12-31T23:59:59.999Z\"}}"),
         format!("{{{reading},{time}}}{{}}"),
         format!("{{\"deviceId\":\"a\",\"temperature\":10001,\"lat\":2,\"lon\":3,{time}}}"),
         format!("{{\"deviceId\":\"a\",\"temperature\":1,\"lat\":91,\"lon\":3,{time}}}"),
@@ -85,6 +94,8 @@ fn what_is_no_entry_is_refused() {
         r#"{"command":"forget","deviceId":"..","id":1}"#.into(),
         r#"{"command":"forget","deviceId":"a","id":1,"id":2}"#.into(),
         r#"{"command":"forget","deviceId":"a","id":1,"name":"b"}"#.into(),
+        r#"{"command":"edit","deviceId":"a","id":1,"name":""}"#.into(),
+        r#"{"command":"edit","deviceId":"a","id":1,"labels":null}"#.into(),
         r#"{"command":"paint","deviceId":"a","id":1}"#.into(),
         r#"{"command":"describe","deviceId":"a","id":1,"name":"","labels":[]}"#.into(),
     ] {

@@ -183,7 +183,8 @@ mod tests {
     use super::*;
 
     fn event(version: u64, position: u64, event: DeviceEvent) -> RecordedEvent {
-        let (device, time) = (DeviceNumber::from_u32(0), Timestamp::EPOCH);
+        // The first device of its shelf has the same number everywhere.
+        let (device, time) = (DeviceNumbers::default().number("a"), Timestamp::EPOCH);
         RecordedEvent { device, version, position, at: time, recorded_at: time, received_at: time, reading_id: None, event }
     }
 
