@@ -10,9 +10,10 @@ use std::{
     collections::HashMap,
     future::{Future, poll_fn},
     hash::{BuildHasher, RandomState},
+    pin::pin,
     time::Duration,
 };
-use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
+use tokio::{runtime::Handle, sync::mpsc, task::AbortHandle, time::timeout};
 use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement, error::SqlState, types::ToSql};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -66,6 +67,8 @@ pub(super) struct Connector {
     tls: MakeRustlsConnect,
     node: String,
     deadline: Duration,
+    /// Where connections live: whoever needs one may be on a runtime without I/O, or one that ends.
+    runtime: Handle,
 }
 
 /// What a connection is for.
@@ -108,7 +111,7 @@ impl Purpose {
 impl Connector {
     pub(super) fn new(options: &PostgresOptions) -> Result<Self, OpenError> {
         let Address { config, tls } = Address::parse(&options.url)?;
-        Ok(Self { config, tls, node: options.node.clone(), deadline: options.connect_deadline })
+        Ok(Self { config, tls, node: options.node.clone(), deadline: options.connect_deadline, runtime: Handle::current() })
     }
 
     /// The name under which the server shows the sessions of this node that are for one purpose.
@@ -121,7 +124,12 @@ impl Connector {
 
     /// Connects, under the deadline. What others notify goes to `notified`.
     pub(super) async fn connect(&self, purpose: Purpose, notified: Option<mpsc::Sender<String>>) -> Result<Connection, Failure> {
-        let connected = timeout(self.deadline, self.try_connect(purpose, notified)).await;
+        let mut connecting = pin!(async { timeout(self.deadline, self.try_connect(purpose, notified)).await });
+        let connected = poll_fn(|context| {
+            let _runtime = self.runtime.enter();
+            connecting.as_mut().poll(context)
+        })
+        .await;
         connected.unwrap_or_else(|_| Err(Failure::Unreachable(format!("no connection within {:?}", self.deadline))))
     }
 
