@@ -11,5 +11,6 @@ npm --prefix tests run test:faults
 export FIELDWATCH_REAL_SERVERS=$CARGO_TARGET_DIR/release/fieldwatch-real-servers
 export FIELDWATCH_NODE_KILLS=${NODE_KILLS:-20} FIELDWATCH_FREEZE_MS=${FREEZE_MS:-30000}
 say "several nodes: $FIELDWATCH_NODE_KILLS kills of each kind, outages of $FIELDWATCH_FREEZE_MS ms"
+npm --prefix tests ci --silent --no-audit --no-fund
 npm --prefix tests run test:nodes
 SECONDS_EACH=${SECONDS_EACH:-600} scripts/fuzz.sh

@@ -35,8 +35,8 @@ class Load {
   overloads = [];
   /** Requests that were not answered in time, each with its server; one that cut the connection is not among them. */
   unanswered = [];
-  /** The longest that an answer took, of whatever status. */
-  slowestAnswerMs = 0;
+  /** The longest that an answer of each server took, of whatever status. */
+  slowestAnswerMs = new Map();
   #urls;
   #history;
   #stopping = false;
@@ -123,7 +123,7 @@ class Load {
     try {
       const options = { method: "POST", body, headers, agent: way.agent, deadlineMs: this.#answerDeadlineMs };
       const answer = await call(`${server}/api/v1/readings`, options);
-      this.slowestAnswerMs = Math.max(this.slowestAnswerMs, Date.now() - begun);
+      this.slowestAnswerMs.set(server, Math.max(this.slowestAnswerMs.get(server) ?? 0, Date.now() - begun));
       return answer;
     } catch (error) {
       if (error.code === NO_ANSWER) this.unanswered.push(server);

@@ -52,10 +52,11 @@ export async function trial(t, servers, { nodes: options, mayNotAnswer = [], loa
   await flows();
   await load.stop();
   for (const node of readers) await processed(node, historyPath);
-  t.diagnostic(`all processed ${Date.now() - ended} ms after the end of the last outage; the slowest answer took ${load.slowestAnswerMs} ms`);
+  const silent = mayNotAnswer.map((number) => nodes[number].url);
+  const slowest = Math.max(...[...load.slowestAnswerMs].filter(([url]) => !silent.includes(url)).map(([, elapsedMs]) => elapsedMs));
+  t.diagnostic(`all processed ${Date.now() - ended} ms after the end of the last outage; the slowest answer took ${slowest} ms`);
   await drained(nodes);
 
-  const silent = mayNotAnswer.map((number) => nodes[number].url);
   assert.deepEqual(load.unanswered.filter((url) => !silent.includes(url)), [], "each POST is answered");
   assert.deepEqual(load.unexpected, []);
   assert.ok(load.overloads.every((retryAfter) => retryAfter !== null), "a 503 says when to try again");

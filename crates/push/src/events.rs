@@ -10,7 +10,7 @@ use crate::{
 };
 use fieldwatch_event_store::{EventsPage, ReadError};
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A client of a live stream may leave its channel full for so long; then it is cut and resumes.
 const LIVE_PATIENCE: Duration = Duration::from_secs(5);
@@ -18,6 +18,11 @@ const LIVE_PATIENCE: Duration = Duration::from_secs(5);
 const HISTORY_PATIENCE: Duration = Duration::from_secs(30);
 /// The store has so long to give a page of history.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
+/// A database elsewhere may be away for so long before a stream that resumes gives up what it missed. Nothing new is stored
+/// meanwhile, by whatever process, so a client misses nothing by waiting.
+const AWAY_PATIENCE: Duration = Duration::from_mins(2);
+/// How often it is asked meanwhile.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Events of history that are read at once: about 300 kB of text.
 const PAGE: usize = 1_000;
 
@@ -103,7 +108,7 @@ impl EventStream {
             // and passed over if it was in the log already. The ring is not used for more, because the log does
             // not tell the events of devices that were forgotten.
             self.reader.skip_to_end();
-            let page = match self.read_page().await {
+            let page = match self.read_in_time().await? {
                 Ok(page) => page,
                 Err(gap) => return Ok(Some(gap)),
             };
@@ -112,6 +117,26 @@ impl EventStream {
             self.outlet.flush(self.patience).await?;
             if page.at_end {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// Reads a page; of a database that is away, when it is back.
+    async fn read_in_time(&mut self) -> Result<Result<EventsPage, Gap>, End> {
+        let give_up = Instant::now() + AWAY_PATIENCE;
+        loop {
+            let gap = match self.read_page().await {
+                Ok(page) => return Ok(Ok(page)),
+                Err(gap) => gap,
+            };
+            let may_come_back = gap.reason == GapReason::Unavailable && self.hub.store().shared().is_some();
+            if !may_come_back || Instant::now() >= give_up {
+                return Ok(Err(gap));
+            }
+            sleep(ASK_AGAIN).await;
+            if Instant::now() >= self.outlet.keep_alive_at() {
+                let told = self.outlet.told();
+                self.outlet.send(message::keep_alive(told), told, self.patience).await?;
             }
         }
     }
@@ -140,7 +165,10 @@ impl EventStream {
     }
 
     async fn send_gap(&mut self, from: Option<u64>, gap: Gap) -> Result<(), End> {
-        self.looked_at = self.reader.skip_to_end().max(self.hub.store().newest());
+        let here = self.reader.skip_to_end().max(self.hub.store().newest());
+        // Another node may have told more than this one knows by now: that must not come again.
+        let seen = from.filter(|_| gap.reason == GapReason::Unavailable).unwrap_or(0);
+        self.looked_at = here.max(seen);
         let text = message::gap(self.looked_at, gap.reason, from, gap.earliest);
         self.outlet.send(text, self.looked_at, LIVE_PATIENCE).await
     }

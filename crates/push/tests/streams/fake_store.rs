@@ -2,8 +2,8 @@
 
 use fieldwatch_domain::{DeviceNumber, RecordedEvent};
 use fieldwatch_event_store::{
-    AppendError, Batch, BoxFuture, DeviceState, Entry, EventStore, EventsPage, HistoryPage, Metrics, ReadError, RecoverError,
-    Recovered, Recovery, ShelfSnapshot, StoreHealth, Stored,
+    AppendError, Batch, BoxFuture, Checkpoint, DeviceState, Entry, EventStore, EventsPage, HistoryPage, Metrics, ReadError,
+    RecoverError, Recovered, Recovery, SharedStore, ShelfSnapshot, StoreHealth, Stored,
 };
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ struct Log {
     /// Nothing before this position is kept.
     kept_from: u64,
     broken: bool,
+    /// Whether it counts as one that other processes write, too.
+    shared: bool,
 }
 
 impl FakeStore {
@@ -60,6 +62,10 @@ impl FakeStore {
 
     pub(crate) fn set_broken(&self, broken: bool) {
         self.log.lock().broken = broken;
+    }
+
+    pub(crate) fn set_shared(&self) {
+        self.log.lock().shared = true;
     }
 
     fn page(&self, after: u64, limit: usize) -> Result<EventsPage, ReadError> {
@@ -130,4 +136,19 @@ impl EventStore for FakeStore {
     fn metrics(&self) -> &Metrics {
         &self.metrics
     }
+    fn shared(&self) -> Option<&dyn SharedStore> {
+        self.log.lock().shared.then_some(self)
+    }
+}
+
+impl SharedStore for FakeStore {
+    fn take_over<'a>(
+        &'a self,
+        _partition: u16,
+        _shelves: &'a [usize],
+        _visit: &'a (dyn Fn(Recovered<'_>) + Sync),
+    ) -> BoxFuture<'a, Result<Option<Checkpoint>, RecoverError>> {
+        Box::pin(async { Err(RecoverError::Failed("a fake store is nobody's".into())) })
+    }
+    fn let_go(&self, _partition: u16) {}
 }

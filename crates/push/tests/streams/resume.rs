@@ -190,6 +190,43 @@ async fn a_store_that_cannot_be_read_is_a_gap_and_the_stream_goes_on_live() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_database_that_is_away_is_waited_for_with_keep_alives() {
+    let fleet = Fleet::new(options());
+    fleet.store.set_shared();
+    fleet.report(&[("a", 1, 1, 1), ("b", 1, 1, 1)]);
+    fleet.store.set_broken(true);
+    let first = fleet.store.events()[0].position.to_string();
+    let mut client = open(&fleet, &first);
+    client.expect("hello").await;
+    while client.comments < 3 {
+        assert!(client.chunk().await, "it stays open");
+    }
+    assert_eq!(client.last_event_id, first, "who is cut meanwhile resumes where it wanted to");
+    fleet.store.set_broken(false);
+    assert_eq!(client.expect("DeviceHasBeenCreated").await.data, data_of(&fleet, &fleet.store.events()[1]));
+    fleet.report(&[("c", 1, 1, 1)]);
+    assert_eq!(client.expect("DeviceHasBeenCreated").await.data, data_of(&fleet, &fleet.store.events()[2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_node_has_told_does_not_come_again_after_a_gap() {
+    let fleet = Fleet::new(options());
+    fleet.report(&[("a", 1, 1, 1)]);
+    fleet.store.set_broken(true);
+    // This node's feed has not come so far yet.
+    let seen = fleet.store.events()[0].position + 2;
+    let mut client = open(&fleet, &seen.to_string());
+    client.expect("hello").await;
+    let gap = client.expect("gap").await;
+    assert_eq!(gap.id, seen.to_string(), "it does not go back");
+    fleet.report(&[("b", 1, 1, 1)]);
+    fleet.report(&[("c", 1, 1, 1)]);
+    let events = fleet.store.events();
+    assert!(events[1].position <= seen && events[2].position > seen, "{events:?}");
+    assert_eq!(client.expect("DeviceHasBeenCreated").await.data, data_of(&fleet, &events[2]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_log_can_be_resumed_from_its_beginning() {
     let fleet = Fleet::new(options());
     let mut client = open(&fleet, "0");
