@@ -33,7 +33,7 @@ impl Running {
 
     /// Gives a shard a thread and a runtime of its own.
     pub(crate) fn spawn(&self, mut shard: Shard) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = shard.ended.take();
         let (index, visible) = (shard.index, self.visible.clone());
         std::thread::Builder::new().name(format!("state-{index}")).spawn(move || {
@@ -44,6 +44,7 @@ impl Running {
             if run.is_err() {
                 error!(shard = index, "a state shard has failed");
                 visible.set_trouble(index, Some("it has failed; only a new start helps".into()));
+                visible.set_failed();
             }
             // Only now: whoever waits for the end may rely on the store and the queue being released.
             drop(ended);
@@ -69,6 +70,11 @@ impl Running {
     /// How many devices are active in memory, that is, not passivated.
     pub fn active(&self) -> u64 {
         self.visible.active()
+    }
+
+    /// Whether a shard has ended by a failure of its own: its partitions have no owner here any more.
+    pub fn has_failed(&self) -> bool {
+        self.visible.has_failed()
     }
 
     /// What is wrong with a shard, for people; `None` when all work.

@@ -4,7 +4,7 @@ use fieldwatch_domain::{DeviceNumber, SHELVES};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// What the outside can see. A shard takes a lock here twice a delivery and once when a device becomes active or
@@ -12,6 +12,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Visible {
     active: AtomicU64,
+    failed: AtomicBool,
     /// One bit a device, by place on its shelf: whether it is active.
     shelves: [Mutex<Vec<u64>>; SHELVES],
     shards: Box<[ShardView]>,
@@ -28,6 +29,7 @@ impl Visible {
     pub(crate) fn new(shards: usize) -> Self {
         Self {
             active: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
             shelves: std::array::from_fn(|_| Mutex::default()),
             shards: (0..shards).map(|_| ShardView::default()).collect(),
         }
@@ -77,6 +79,16 @@ impl Visible {
     /// Says what is wrong with a shard, or that nothing is.
     pub(crate) fn set_trouble(&self, shard: usize, trouble: Option<String>) {
         *self.shards[shard].trouble.lock() = trouble;
+    }
+
+    /// Notes that a shard has ended by a failure of its own.
+    pub(crate) fn set_failed(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Whether one has.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// What is wrong, for people.

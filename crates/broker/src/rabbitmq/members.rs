@@ -56,6 +56,7 @@ struct Member {
     heard: Instant,
     consumes: bool,
     owns: Vec<u16>,
+    stands_by: Vec<u16>,
 }
 
 /// What a process says of itself.
@@ -64,6 +65,9 @@ struct Hello {
     node: String,
     consumes: bool,
     owns: Vec<u16>,
+    /// What it would be given if nobody before it wanted it. Former versions do not say.
+    #[serde(default)]
+    stands_by: Vec<u16>,
 }
 
 impl Members {
@@ -113,8 +117,9 @@ impl Members {
         match delivery.properties.kind().as_ref().map(lapin::types::ShortString::as_str) {
             Some(HELLO) => {
                 let hello: Hello = serde_json::from_slice(&delivery.data).map_err(|_| Damaged("hello"))?;
-                let member = Member { heard: Instant::now(), consumes: hello.consumes, owns: hello.owns };
-                Ok(self.seen().insert(hello.node, member).is_none())
+                let Hello { node, consumes, owns, stands_by } = hello;
+                let member = Member { heard: Instant::now(), consumes, owns, stands_by };
+                Ok(self.seen().insert(node, member).is_none())
             }
             Some(TOLD) => {
                 for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -124,6 +129,11 @@ impl Members {
             }
             _ => Err(Damaged("message among processes")),
         }
+    }
+
+    /// Whether a process has said that it waits for a partition.
+    fn stands_by(&self, node: &str, partition: u16) -> bool {
+        self.seen().get(node).is_some_and(|member| member.stands_by.contains(&partition))
     }
 
     /// Forgets who was not heard for long, and gives who consumes, in the order of their names.
@@ -200,7 +210,8 @@ impl Fellowship {
                 let seen = self.shared.seen(partition);
                 (seen.is_ours, seen.standing_since.map(|since| since.elapsed()))
             };
-            if target != us && is_ours {
+            // Only where that one waits for it: otherwise those that are not to own it would hand it round among themselves.
+            if target != us && is_ours && self.members.stands_by(&consumers[target], partition) {
                 self.shared.partition(partition).step_aside.notify_one();
             }
             if target == us && !is_ours && standing_for.is_some_and(|waited| waited >= PATIENCE) {
@@ -215,9 +226,17 @@ impl Fellowship {
     }
 
     async fn say_hello(&mut self) {
-        let owns = (0..self.shared.options.partitions).filter(|partition| self.shared.seen(*partition).is_ours).collect();
+        let (mut owns, mut stands_by) = (Vec::new(), Vec::new());
+        for partition in 0..self.shared.options.partitions {
+            let seen = self.shared.seen(partition);
+            if seen.is_ours {
+                owns.push(partition);
+            } else if seen.standing_since.is_some() {
+                stands_by.push(partition);
+            }
+        }
         // One whose store has not answered cannot be given anything yet.
-        let hello = Hello { node: self.shared.options.node.clone(), consumes: self.shared.standing.takes(), owns };
+        let hello = Hello { node: self.shared.options.node.clone(), consumes: self.shared.standing.takes(), owns, stands_by };
         let hello = serde_json::to_vec(&hello).expect("names and numbers can be written");
         self.say(MEMBERS, "", &hello, BasicProperties::default().with_type(HELLO.into())).await;
     }

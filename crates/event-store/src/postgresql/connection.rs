@@ -12,7 +12,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
-use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
+use tokio::{runtime::Handle, sync::mpsc, task::AbortHandle, time::timeout};
 use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement, error::SqlState, types::ToSql};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -66,6 +66,8 @@ pub(super) struct Connector {
     tls: MakeRustlsConnect,
     node: String,
     deadline: Duration,
+    /// Where connections live: whoever asks may be on a runtime of its own, which is busy with other things, or has no sockets.
+    runtime: Handle,
 }
 
 /// What a connection is for.
@@ -106,9 +108,11 @@ impl Purpose {
 }
 
 impl Connector {
+    /// For connections on the runtime that this is called in.
     pub(super) fn new(options: &PostgresOptions) -> Result<Self, OpenError> {
         let Address { config, tls } = Address::parse(&options.url)?;
-        Ok(Self { config, tls, node: options.node.clone(), deadline: options.connect_deadline })
+        let (node, deadline) = (options.node.clone(), options.connect_deadline);
+        Ok(Self { config, tls, node, deadline, runtime: Handle::current() })
     }
 
     /// The name under which the server shows the sessions of this node that are for one purpose.
@@ -121,13 +125,22 @@ impl Connector {
 
     /// Connects, under the deadline. What others notify goes to `notified`.
     pub(super) async fn connect(&self, purpose: Purpose, notified: Option<mpsc::Sender<String>>) -> Result<Connection, Failure> {
-        let connected = timeout(self.deadline, self.try_connect(purpose, notified)).await;
-        connected.unwrap_or_else(|_| Err(Failure::Unreachable(format!("no connection within {:?}", self.deadline))))
+        let (deadline, tls) = (self.deadline, self.tls.clone());
+        let mut config = self.config.clone();
+        config.application_name(self.session_name(purpose)).connect_timeout(deadline);
+        let too_late = move || Failure::Unreachable(format!("no connection within {deadline:?}"));
+        let connecting = self.runtime.spawn(async move {
+            timeout(deadline, Self::try_connect(config, tls, purpose, notified)).await.unwrap_or_else(|_| Err(too_late()))
+        });
+        connecting.await.unwrap_or_else(|ended| Err(Failure::Unreachable(ended.to_string())))
     }
 
-    async fn try_connect(&self, purpose: Purpose, notified: Option<mpsc::Sender<String>>) -> Result<Connection, Failure> {
-        let mut config = self.config.clone();
-        config.application_name(self.session_name(purpose)).connect_timeout(self.deadline);
+    async fn try_connect(
+        config: Config,
+        tls: MakeRustlsConnect,
+        purpose: Purpose,
+        notified: Option<mpsc::Sender<String>>,
+    ) -> Result<Connection, Failure> {
         let unreachable = |error: &tokio_postgres::Error| match Failure::of(error) {
             Failure::Lost(text) => match error.as_db_error() {
                 Some(refusal) => Failure::Refused { code: refusal.code().clone(), message: text },
@@ -135,7 +148,7 @@ impl Connector {
             },
             other => other,
         };
-        let (client, mut connection) = config.connect(self.tls.clone()).await.map_err(|error| unreachable(&error))?;
+        let (client, mut connection) = config.connect(tls).await.map_err(|error| unreachable(&error))?;
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let (AsyncMessage::Notification(notification), Some(notified)) = (message, &notified) {

@@ -27,11 +27,13 @@ mod drain;
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use fieldwatch_gateway::{Gateway, Parts, Readiness};
 use fieldwatch_segment_log::DirectoryLock;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -120,13 +122,14 @@ impl Service {
             tokio::spawn(async move {
                 let chores = bring_up(&plan, &parts, &queue).await?;
                 info!("whole");
-                attend(chores).await
+                attend(chores, &parts).await
             })
         } else {
             readiness.say("restoring devices");
             let chores = bring_up(plan, &parts, &queue).await?;
             readiness.ready(Arc::clone(&parts));
-            tokio::spawn(attend(chores))
+            let parts = Arc::clone(&parts);
+            tokio::spawn(async move { attend(chores, &parts).await })
         };
         unfinished.disarm();
         info!(version = VERSION, %url, data = %folder.path().display(), "ready");
@@ -160,11 +163,21 @@ impl Service {
     }
 }
 
+/// How often it is looked whether devices still run.
+const LOOK_AT_DEVICES_EVERY: Duration = Duration::from_secs(1);
+
 /// Looks after what has to be done from time to time, without end.
-async fn attend(chores: Option<Chores>) -> anyhow::Result<()> {
-    std::future::pending::<()>().await;
-    drop(chores);
-    Ok(())
+///
+/// # Errors
+/// When devices have failed whose partitions other processes could own: they get them when this one ends.
+async fn attend(chores: Option<Chores>, parts: &Parts) -> anyhow::Result<()> {
+    loop {
+        sleep(LOOK_AT_DEVICES_EVERY).await;
+        if parts.queue.is_shared() && parts.late.states().is_some_and(|states| states.has_failed()) {
+            drop(chores);
+            anyhow::bail!("a state shard has failed; this process ends, so that others take its partitions over");
+        }
+    }
 }
 
 fn raise_open_files(wanted: u64) {
