@@ -117,7 +117,9 @@ test("a reading that always fails is parked, and everything behind it goes on", 
     await waitUntil("the others are decided", async () => {
       const devices = await one.devices();
       return devices.length === ids.length && devices.every(({ temperature, version }) => temperature === 50 && version === 2);
-    }, 60_000);
+    }, 60_000).catch(async (error) => {
+      throw new Error(`${error.message}; ${JSON.stringify(await one.devices())}; ${JSON.stringify(await partitionsOf(one))}`);
+    });
   }
   for (const one of nodes) {
     await waitUntil("it is parked, once", async () => (await get(one, "/api/v1/status")).deadLetters === 1, 60_000);
@@ -132,7 +134,8 @@ test("a reading that always fails is parked, and everything behind it goes on", 
   const [{ id }] = deadLetters;
   const healthy = await node(t, { brokerUrl, databaseUrl });
   await healthy.start();
-  assert.equal((await healthy.call(`/api/v1/dead-letters/${id}/requeue`, { method: "POST" })).status, 202);
+  const requeued = await healthy.call(`/api/v1/dead-letters/${id}/requeue`, { method: "POST" });
+  assert.equal(requeued.status, 202, requeued.text);
   await waitUntil("it has its effect", async () => (await healthy.call(`/api/v1/devices/${POISONED}`)).status === 200, 60_000);
   await waitUntil("no letter is left", async () => (await get(healthy, "/api/v1/status")).deadLetters === 0, 60_000);
 });
