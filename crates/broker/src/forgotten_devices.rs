@@ -24,7 +24,7 @@ impl ForgottenDevices {
 
     /// Whether a letter is from before its device was forgotten. One of the same millisecond is not: parking takes longer than that,
     /// so it came behind. One whose device or time is not known stays.
-    pub fn hide(&self, device_id: Option<&str>, parked_at: Timestamp) -> bool {
+    pub fn hides(&self, device_id: Option<&str>, parked_at: Timestamp) -> bool {
         let forgotten_at = device_id.and_then(|id| self.0.get(id));
         parked_at > Timestamp::EPOCH && forgotten_at.is_some_and(|at| parked_at < *at)
     }
@@ -40,7 +40,7 @@ mod tests {
         for at in [50, 100, 70] {
             forgotten.add("a", Timestamp::from_unix_ms(at));
         }
-        let hidden = |id, at| forgotten.hide(id, Timestamp::from_unix_ms(at));
+        let hidden = |id, at| forgotten.hides(id, Timestamp::from_unix_ms(at));
         assert!(hidden(Some("a"), 99) && hidden(Some("a"), 60));
         assert!(!hidden(Some("a"), 100) && !hidden(Some("a"), 101));
         assert!(!hidden(Some("b"), 1) && !hidden(None, 1));

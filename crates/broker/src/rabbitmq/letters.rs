@@ -176,7 +176,7 @@ impl Letters {
     pub(super) async fn erase(&self, forgotten: &ForgottenDevices) -> Result<u64, DeadLetterError> {
         let mut erased = 0;
         let walked = self.walk(usize::MAX, |letter| {
-            let goes = forgotten.hide(letter.device_id.as_deref(), letter.at);
+            let goes = forgotten.hides(letter.device_id.as_deref(), letter.at);
             erased += u64::from(goes);
             goes
         });

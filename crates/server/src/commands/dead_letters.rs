@@ -67,17 +67,14 @@ fn show(letter: &DeadLetter) -> String {
         on_one_line(&letter.reason),
     );
     let _ = writeln!(text, "asked     {}", asked(letter));
-    match printable(letter) {
-        Some(line) => {
-            let _ = writeln!(text, "text      {}", line.trim_end());
+    if let Some(line) = printable(letter) {
+        let _ = writeln!(text, "text      {}", line.trim_end());
+    } else {
+        text.push_str("bytes     ");
+        for byte in &letter.body {
+            let _ = write!(text, "{byte:02x}");
         }
-        None => {
-            text.push_str("bytes     ");
-            for byte in &letter.body {
-                let _ = write!(text, "{byte:02x}");
-            }
-            text.push('\n');
-        }
+        text.push('\n');
     }
     text
 }

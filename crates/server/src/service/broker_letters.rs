@@ -57,7 +57,7 @@ impl BrokerLetters {
         if !letters.is_empty() {
             let forgotten = self.forgotten_among(devices_of(&letters)).await;
             let forgotten = forgotten.map_err(|error| DeadLetterError { action: "show", detail: format!("{error:#}") })?;
-            letters.retain(|letter| !forgotten.hide(letter.device_id.as_deref(), letter.parked_at));
+            letters.retain(|letter| !forgotten.hides(letter.device_id.as_deref(), letter.parked_at));
         }
         Ok(letters)
     }

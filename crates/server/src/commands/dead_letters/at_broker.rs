@@ -64,7 +64,7 @@ async fn told(settings: &Settings, queue: &RabbitQueue) -> anyhow::Result<Vec<De
     };
     let forgotten = timeout(PATIENCE, asking).await.context("it does not answer").flatten();
     let forgotten = forgotten.context("cannot ask the database which devices were forgotten, whose letters may not be shown")?;
-    letters.retain(|letter| !forgotten.hide(letter.device_id.as_deref(), letter.parked_at));
+    letters.retain(|letter| !forgotten.hides(letter.device_id.as_deref(), letter.parked_at));
     Ok(letters)
 }
 
