@@ -36,6 +36,8 @@ pub struct Shard {
     pub(crate) partitions: u16,
     /// The partitions that it owns now; those of its share that other processes own come and go.
     pub(crate) owned: BTreeSet<u16>,
+    /// Whether other processes consume the queue too, and partitions come and go.
+    pub(crate) shares_queue: bool,
     /// The partitions that are its share of those of the process.
     pub(crate) share: BTreeSet<u16>,
     /// The partitions that it has given back because something was wrong, and what.

@@ -132,6 +132,7 @@ impl DeviceStates {
                 index,
                 partitions,
                 shelves: Vec::new(),
+                shares_queue: queue.is_shared(),
                 share: owned.iter().copied().collect(),
                 standing_by: BTreeMap::new(),
                 owned: if queue.is_shared() { BTreeSet::new() } else { owned.iter().copied().collect() },

@@ -32,6 +32,14 @@ impl Shard {
     ) -> Result<Vec<u16>, End> {
         let shared = self.store.shared().is_some();
         match refusal {
+            // Its queue gives each delivery once in a life, and nobody else can take the partition: only a new start finds out
+            // what is stored.
+            AppendError::Fenced { .. } | AppendError::Unknown(_) if !self.shares_queue => {
+                return Err(End::Trouble(format!("{refusal}; only a new start finds out what is stored")));
+            }
+            AppendError::VersionConflict { .. } if shared && !self.shares_queue => {
+                return Err(End::Trouble(format!("another process writes the same devices ({refusal}); this shard stands down")));
+            }
             AppendError::Unavailable(why) => self.pause(backoff, "the store cannot take anything now", &why).await?,
             AppendError::Fenced { partition } => {
                 self.yield_to_another(partition);

@@ -125,7 +125,8 @@ impl Late {
         *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
-    pub(crate) fn waiting_for(&self) -> Option<String> {
+    /// What is waited for; `None` once nothing is.
+    pub fn waiting_for(&self) -> Option<String> {
         self.waits_for.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -25,8 +25,10 @@ impl Service {
         if timeout(self.limits.stop_moving, self.queue.stop_moving()).await.is_err() {
             warn!("the mover of the original queue did not stop in time; what it has in hand goes back to the broker");
         }
-        // A start that is still going on gives its devices up.
-        self.bringing_up.abort();
+        // A start that is still going on gives its devices up. What is to be done beside, such as waking streams, goes on.
+        if self.parts.late.waiting_for().is_some() {
+            self.bringing_up.abort();
+        }
         let queue = self.queue.shared();
         // What waits in a shared queue is for the other processes.
         if !queue.is_shared() {
@@ -47,6 +49,7 @@ impl Service {
         if let Some(side) = self.parts.late.read_side() {
             side.hub.close();
         }
+        self.bringing_up.abort();
         let rest = self.limits.drain_connections.saturating_sub(begun.elapsed());
         // Its result was seen if it ended before, and a handle must not be asked twice.
         let mut gateway = self.gateway;

@@ -75,7 +75,9 @@ impl Plan {
 
     /// Whether anything of this process lies in the data folder.
     fn uses_folder(&self) -> bool {
-        self.settings.queue.kind == QueueKind::Embedded || !self.has_store_elsewhere()
+        let roles = &self.settings.server.roles;
+        let uses_store = roles.contains(&Role::State) || roles.contains(&Role::Api);
+        self.settings.queue.kind == QueueKind::Embedded || (uses_store && self.settings.store.kind == StoreKind::Embedded)
     }
 }
 
