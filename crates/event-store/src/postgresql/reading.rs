@@ -62,7 +62,7 @@ pub(super) async fn history(
     let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let (id, before, one_more) = (&id.as_str(), &before, &one_more);
     let (rows, cut) = shared
-        .pool
+        .asking
         .read(|connection| async move {
             let rows = connection.rows(HISTORY, &[id, before, one_more]).await?;
             let has_more = rows.len() > limit;
@@ -128,7 +128,7 @@ pub(super) async fn load(shared: &Shared, device: DeviceNumber) -> Result<Device
 pub(super) async fn read_all(shared: &Shared, after: u64, limit: usize) -> Result<EventsPage, ReadError> {
     let from = i64::try_from(after).map_err(|_| ReadError::NotInLog(after))?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = shared.pool.read(|connection| async move { connection.rows(READ_ALL, &[&from, &most]).await });
+    let rows = shared.asking.read(|connection| async move { connection.rows(READ_ALL, &[&from, &most]).await });
     let rows = rows.await.map_err(|failure| failed(&failure))?;
     let log = rows.first().ok_or_else(|| ReadError::Failed("the log has no end".into()))?;
     let (end, earliest) = (log.get::<_, i64>(0) as u64, log.get::<_, i64>(1) as u64);
