@@ -127,6 +127,7 @@ impl Feed<'_> {
                 return;
             }
         }
+        let seen = self.shared.end.load(Ordering::Acquire);
         let end =
             self.shared.feed_pool.read_within(LOOK_DEADLINE, |connection| async move { connection.row(END, &[]).await }).await;
         let (end, newest) = match end {
@@ -136,7 +137,9 @@ impl Feed<'_> {
                 return;
             }
         };
-        self.shared.end.fetch_max(end, Ordering::AcqRel);
+        if self.shared.went_back(seen, end).is_some() {
+            return;
+        }
         if !self.shared.is_following() {
             self.reads();
             if self.shared.subscribers.read().is_empty() {

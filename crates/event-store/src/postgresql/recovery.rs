@@ -85,10 +85,13 @@ pub(super) async fn take_over(
 }
 
 async fn visit_shelves(shared: &Shared, connection: &Connection, shelves: &[usize], visit: Visit<'_>) -> Result<Visited, Failure> {
+    let seen = shared.end.load(Ordering::Acquire);
     let end = connection.row(END, &[]).await?;
     let (end, newest) = (end.get::<_, i64>(0) as u64, end.get::<_, i64>(1) as u64);
     let mut visited = Visited { end, newest, ..Visited::default() };
-    shared.end.fetch_max(end, Ordering::AcqRel);
+    if let Some(reason) = shared.went_back(seen, end) {
+        return Err(Failure::Damaged(reason));
+    }
     let mut as_of = [0; SHELVES];
     for row in connection.rows(SHELF_MARKS, &[]).await? {
         let (shelf, at) = (row.get::<_, i16>(0) as usize, row.get::<_, i64>(1) as u64);

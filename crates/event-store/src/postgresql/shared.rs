@@ -134,6 +134,23 @@ impl Shared {
         }
     }
 
+    /// Notes where the log ends, and stops the store, for the reason that is given back, when that is before what was `seen` of
+    /// it before the question was asked: then a copy that lags has become the server, or an old one was brought back, and
+    /// what this process has told and answered is not in the log. Nobody's memory of it holds.
+    pub(super) fn went_back(&self, seen: u64, end: u64) -> Option<String> {
+        if end >= seen {
+            self.end.fetch_max(end, Ordering::AcqRel);
+            return None;
+        }
+        let reason = format!("the log in the database ends at position {end}, and has been seen up to {seen}: it went back");
+        let mut troubles = self.troubles.lock();
+        if troubles.stopped.is_none() {
+            tracing::error!(reason, "the event store has stopped");
+            troubles.stopped = Some(reason.clone());
+        }
+        Some(reason)
+    }
+
     /// Whether what others store has to be told.
     pub(super) fn is_following(&self) -> bool {
         self.recovered.load(Ordering::Acquire) && !self.subscribers.read().is_empty()
