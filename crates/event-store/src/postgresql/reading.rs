@@ -36,6 +36,8 @@ const CUT: &str = "SELECT l.earliest FROM fieldwatch_log AS l WHERE l.earliest >
      AND NOT EXISTS (SELECT 1 FROM fieldwatch_events WHERE device_id = $1 AND version = 1) \
      AND EXISTS (SELECT 1 FROM fieldwatch_snapshots WHERE device_id = $1 AND version > 0)";
 
+const FORGOTTEN: &str = "SELECT position FROM fieldwatch_forgotten WHERE device_id = $1";
+
 /// The device's snapshot, and everything of it since; what is packed is of its whole shelf.
 const LOAD: &str = "WITH saved AS (SELECT position, version, state FROM fieldwatch_snapshots WHERE device_id = $1), \
      since AS (SELECT coalesce((SELECT position FROM saved), 0) AS position, coalesce((SELECT version FROM saved), 0) AS version) \
@@ -82,6 +84,15 @@ pub(super) async fn history(
         Entry::Observation(_) | Entry::Passivated(_) => None,
     });
     Ok(HistoryPage { entries: entries.collect(), more: rows.len() > limit, cut_before: cut })
+}
+
+/// See [`EventStore::last_forgotten`](crate::EventStore::last_forgotten).
+pub(super) async fn last_forgotten(shared: &Shared, device: DeviceNumber) -> Result<Option<u64>, ReadError> {
+    let id = shared.numbers.id(device);
+    let id = &id.as_str();
+    let rows = shared.asking.read(|connection| async move { connection.rows(FORGOTTEN, &[id]).await });
+    let rows = rows.await.map_err(|failure| failed(&failure))?;
+    Ok(rows.first().map(|row| row.get::<_, i64>(0) as u64))
 }
 
 /// See [`EventStore::load`](crate::EventStore::load): exactly the state that a recovery would give.
