@@ -222,6 +222,21 @@ proptest! {
 }
 
 #[test]
+fn a_device_has_the_version_of_its_last_event_also_where_versions_were_left_out() {
+    let mut fleet = Fleet::new();
+    let directory = directory_at(&fleet, &Arc::default());
+    let reading = |temperature| Step::Reading { temperature, latitude: 0, at: 10 };
+    fleet.step(0, &reading(0));
+    fleet.step(0, &Step::Forget); // both were erased before they were read
+    for step in [reading(0), reading(300_000)] {
+        let entries = fleet.step(0, &step);
+        directory.apply(&Stored { entries, newest: fleet.position });
+    }
+    assert_eq!(directory.row(fleet.devices[0].0).map(|row| row.version), Some(4));
+    fleet.check(&directory);
+}
+
+#[test]
 fn a_device_is_idle_from_idle_after_until_its_next_reading() {
     let mut fleet = Fleet::new();
     let now = Arc::new(AtomicI64::new(0));

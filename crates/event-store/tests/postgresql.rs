@@ -12,6 +12,9 @@ mod sharing;
 #[path = "postgresql/faults.rs"]
 mod faults;
 
+#[path = "postgresql/following.rs"]
+mod following;
+
 #[path = "postgresql/proxy.rs"]
 mod proxy;
 

@@ -82,7 +82,7 @@ impl Process {
     pub(crate) fn start(number: usize, common: &Arc<Common>, numbers: &Arc<DeviceNumbers>, options: StateOptions) -> Self {
         let store: Arc<dyn EventStore> = Arc::new(SharedHandle { common: common.clone(), process: number, ours: Mutex::default() });
         let queue: Arc<dyn ReadingQueue> =
-            Arc::new(SharedQueue { common: common.clone(), process: number, metrics: Default::default() });
+            Arc::new(SharedQueue { common: common.clone(), process: number, metrics: fieldwatch_broker::Metrics::default() });
         let parking: Arc<dyn fieldwatch_broker::Parking> = Arc::new(FakeParking::default());
         let states = DeviceStates::new(options, numbers.clone());
         let (running, shards) = states.into_shards(&store, &queue, &parking, &[]).expect("the partitions can be consumed");

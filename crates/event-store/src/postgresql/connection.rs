@@ -117,10 +117,7 @@ impl Connector {
 
     /// The name under which the server shows the sessions of this node that are for one purpose.
     pub(super) fn session_name(&self, purpose: Purpose) -> String {
-        let purpose = purpose.name();
-        let mut node = self.node.replace(|letter: char| !letter.is_ascii_graphic(), "?");
-        node.truncate(MOST_NAME_BYTES - "fieldwatch  ".len() - purpose.len());
-        format!("fieldwatch {node} {purpose}")
+        session_name(&self.node, purpose)
     }
 
     /// Connects, under the deadline. What others notify goes to `notified`.
@@ -170,6 +167,26 @@ impl Connector {
         connection.client.batch_execute(&settings).await.map_err(|error| unreachable(&error))?;
         Ok(connection)
     }
+}
+
+/// As [`Connector::session_name`]. Of a long name the end is shown, because there processes of one host differ, behind a hash
+/// of all of it, because two hosts may differ at the beginning.
+fn session_name(node: &str, purpose: Purpose) -> String {
+    let purpose = purpose.name();
+    let room = MOST_NAME_BYTES - "fieldwatch  ".len() - purpose.len();
+    let shown = node.replace(|letter: char| !letter.is_ascii_graphic(), "?");
+    if shown == node && shown.len() <= room {
+        return format!("fieldwatch {shown} {purpose}");
+    }
+    let hash = format!("{:016x}~", fnv(node.as_bytes()));
+    // Only letters of one byte are left.
+    let tail = &shown[shown.len().saturating_sub(room - hash.len())..];
+    format!("fieldwatch {hash}{tail} {purpose}")
+}
+
+/// FNV-1a, which is the same in every process.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A connection.
@@ -251,4 +268,21 @@ pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result
 pub(super) fn jittered(duration: Duration) -> Duration {
     let random = RandomState::new().hash_one(0) % 1024;
     duration.mul_f64(0.5 + random as f64 / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_with_long_names_have_sessions_of_different_names() {
+        let purpose = Purpose::Append(Duration::ZERO);
+        let host = "h".repeat(60);
+        let nodes =
+            [format!("{host}-1"), format!("{host}-2"), format!("g{host}-1"), "n\u{e4}".into(), "n\u{f6}".into(), "n".into()];
+        let names: std::collections::BTreeSet<String> = nodes.iter().map(|node| session_name(node, purpose)).collect();
+        assert_eq!(names.len(), nodes.len(), "{names:?}");
+        assert!(names.iter().all(|name| name.len() <= MOST_NAME_BYTES && name.is_ascii()), "{names:?}");
+        assert_eq!(session_name("node-1", purpose), "fieldwatch node-1 append");
+    }
 }

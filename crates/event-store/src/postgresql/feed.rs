@@ -26,6 +26,8 @@ const WITH_OWN: Duration = Duration::from_millis(300);
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// A connection that listens is asked whether it still works after so long.
 const SILENCE: Duration = Duration::from_secs(5);
+/// A read that an append waits for is given so long even when reading has failed for long.
+const SHORTEST_READ: Duration = Duration::from_secs(1);
 /// One look takes this long at most.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -45,7 +47,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut own: mpsc::Receiver<OwnBatch>) 
     let listening = Listening(tokio::spawn(listen(Arc::clone(&shared), wakes)));
     let mut looks = tokio::time::interval(LOOK_AGAIN);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut feed = Feed { shared: &shared, put_off_since: None };
+    let mut feed = Feed { shared: &shared, put_off_since: None, unread_since: None };
     loop {
         tokio::select! {
             biased;
@@ -64,30 +66,56 @@ struct Feed<'a> {
     shared: &'a Shared,
     /// Since when looking was put off because an append of this process is under way.
     put_off_since: Option<Instant>,
+    /// Since when what is to be told with appends of this process cannot be read.
+    unread_since: Option<Instant>,
 }
 
 impl Feed<'_> {
-    /// Tells what is before the group, then its batches, and answers them.
+    /// Tells what is before the group, then its batches, and answers them. Where that cannot be read for as long as an append
+    /// may take, they are answered all the same, because they are stored; they are told when they can be read.
     async fn tell_own(&mut self, group: OwnBatch) {
         self.shared.own.end();
         self.put_off_since = None;
+        let mut is_told = true;
         if self.shared.is_following() {
-            // It is stored, so waiting until the database can be read is all that is left to do.
-            while self.told() + 1 < group.first {
-                if let Err(failure) = self.read_up_to(group.first - 1, |_| true).await {
-                    self.shared.reading(Some(failure.text()));
-                    tokio::time::sleep(jittered(AFTER_FAILURE)).await;
-                }
-            }
+            let last = group.batches.last().map_or(0, |(_, last, ..)| *last);
+            // One whose answer took too long may have been read, and told, before; of one that was told in part the rest is read.
+            let upto = if self.told() < group.first { group.first - 1 } else { last };
+            is_told = self.catch_up(upto).await;
         }
         for (first, last, stored, answer) in group.batches {
-            // One whose answer took too long may have been read, and told, before.
-            if first > self.told() || last < first {
+            if is_told && (first > self.told() || last < first) {
                 self.tell(&stored, last.max(self.told()));
             }
             // Whoever gave up waiting does not hear of it; stored it is all the same.
             let _ = answer.send(Ok(stored));
         }
+    }
+
+    /// Reads and tells up to a position; gives up, and says so, when that was not possible for as long as an append may take.
+    async fn catch_up(&mut self, upto: u64) -> bool {
+        while self.told() < upto {
+            let patience = self.shared.options.append_deadline;
+            let begun = Instant::now();
+            let left = patience.saturating_sub(self.unread_since.map_or(Duration::ZERO, |since| since.elapsed()));
+            match within(left.max(SHORTEST_READ), self.read_up_to(upto, |_| true)).await {
+                Ok(_) => self.reads(),
+                Err(failure) => {
+                    self.shared.reading(Some(failure.text()));
+                    if self.unread_since.get_or_insert(begun).elapsed() >= patience {
+                        return false;
+                    }
+                    tokio::time::sleep(jittered(AFTER_FAILURE)).await;
+                }
+            }
+        }
+        true
+    }
+
+    /// Says that what was to be read was read.
+    fn reads(&mut self) {
+        self.unread_since = None;
+        self.shared.reading(None);
     }
 
     /// Looks for what others have stored.
@@ -99,6 +127,7 @@ impl Feed<'_> {
                 return;
             }
         }
+        let seen = self.shared.end.load(Ordering::Acquire);
         let end =
             self.shared.feed_pool.read_within(LOOK_DEADLINE, |connection| async move { connection.row(END, &[]).await }).await;
         let (end, newest) = match end {
@@ -108,9 +137,11 @@ impl Feed<'_> {
                 return;
             }
         };
-        self.shared.reading(None);
-        self.shared.end.fetch_max(end, Ordering::AcqRel);
+        if self.shared.went_back(seen, end).is_some() {
+            return;
+        }
         if !self.shared.is_following() {
+            self.reads();
             if self.shared.subscribers.read().is_empty() {
                 self.shared.newest.fetch_max(newest, Ordering::AcqRel);
             }
@@ -121,13 +152,14 @@ impl Feed<'_> {
         while self.told() < end {
             match self.read_up_to(end, is_of_others).await {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => break,
                 Err(failure) => {
                     self.shared.reading(Some(failure.text()));
                     return;
                 }
             }
         }
+        self.reads();
     }
 
     /// Reads the next part of the log up to a position that is the end of an append, and tells it, if that is still wanted.

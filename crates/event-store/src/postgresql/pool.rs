@@ -9,8 +9,18 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// How many read at the same time.
-const READERS: usize = 3;
+/// How many read at the same time, of each kind, so that none waits for the long reads of another: memory is filled,
+pub(super) const FILLING: usize = 2;
+/// shards ask for devices and versions,
+pub(super) const SHARDS: usize = 3;
+/// people and programs ask for history,
+pub(super) const ASKING: usize = 3;
+/// snapshots are written,
+pub(super) const SAVING: usize = 2;
+/// and one tells.
+pub(super) const TELLING: usize = 1;
+/// The longest wait for a turn. The deadline of what is asked begins with the turn.
+const TURN_WITHIN: Duration = Duration::from_secs(30);
 /// A connection that was not used for so long is asked whether it still works, because one whose way is cut stays silent,
 const USED_LATELY: Duration = Duration::from_secs(1);
 /// and counts as gone when it does not answer within this.
@@ -29,11 +39,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(connector: Arc<Connector>, deadline: Duration) -> Self {
-        Self { connector, deadline, idle: Mutex::default(), turns: Semaphore::new(READERS) }
+    /// For so many at the same time.
+    pub(super) fn new(connector: Arc<Connector>, deadline: Duration, turns: usize) -> Self {
+        Self { connector, deadline, idle: Mutex::default(), turns: Semaphore::new(turns) }
     }
 
-    /// Reads under the deadline, the waiting for a connection included. A connection that failed, or was left in the middle
+    /// Reads under the deadline, the making of a connection included, after a turn was waited for. A connection that failed, or was left in the middle
     /// of something, is not used again.
     pub(super) async fn read<T, F>(&self, work: impl FnOnce(Arc<Connection>) -> F) -> Result<T, Failure>
     where
@@ -47,8 +58,10 @@ impl Pool {
     where
         F: Future<Output = Result<T, Failure>>,
     {
+        let turn = tokio::time::timeout(TURN_WITHIN, self.turns.acquire()).await;
+        let turn = turn.map_err(|_| Failure::Unreachable(format!("too many read: no turn within {TURN_WITHIN:?}")))?;
+        let _turn = turn.map_err(|_| Failure::Unreachable("the store is closed".into()))?;
         within(limit, async {
-            let _turn = self.turns.acquire().await.map_err(|_| Failure::Unreachable("the store is closed".into()))?;
             let connection = Arc::new(self.take().await?);
             let outcome = work(Arc::clone(&connection)).await;
             if outcome.is_ok()

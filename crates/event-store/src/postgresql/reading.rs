@@ -36,6 +36,8 @@ const CUT: &str = "SELECT l.earliest FROM fieldwatch_log AS l WHERE l.earliest >
      AND NOT EXISTS (SELECT 1 FROM fieldwatch_events WHERE device_id = $1 AND version = 1) \
      AND EXISTS (SELECT 1 FROM fieldwatch_snapshots WHERE device_id = $1 AND version > 0)";
 
+const FORGOTTEN: &str = "SELECT position FROM fieldwatch_forgotten WHERE device_id = $1";
+
 /// The device's snapshot, and everything of it since; what is packed is of its whole shelf.
 const LOAD: &str = "WITH saved AS (SELECT position, version, state FROM fieldwatch_snapshots WHERE device_id = $1), \
      since AS (SELECT coalesce((SELECT position FROM saved), 0) AS position, coalesce((SELECT version FROM saved), 0) AS version) \
@@ -65,7 +67,7 @@ pub(super) async fn history(
     let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let (id, before, one_more) = (&id.as_str(), &before, &one_more);
     let (rows, cut) = shared
-        .pool
+        .asking
         .read(|connection| async move {
             let rows = connection.rows(HISTORY, &[id, before, one_more]).await?;
             let has_more = rows.len() > limit;
@@ -91,7 +93,11 @@ pub(super) async fn history(
 pub(super) async fn last_forgotten(shared: &Shared, device: DeviceNumber) -> Result<Option<u64>, ReadError> {
     let id = shared.numbers.id(device);
     let id = &id.as_str();
+<<<<<<< HEAD
     let rows = shared.pool.read(|connection| async move { connection.rows(LAST_FORGOTTEN, &[id]).await });
+=======
+    let rows = shared.asking.read(|connection| async move { connection.rows(FORGOTTEN, &[id]).await });
+>>>>>>> wt-mend2
     let rows = rows.await.map_err(|failure| failed(&failure))?;
     Ok(rows.first().map(|row| row.get::<_, i64>(0) as u64))
 }
@@ -140,7 +146,7 @@ pub(super) async fn load(shared: &Shared, device: DeviceNumber) -> Result<Device
 pub(super) async fn read_all(shared: &Shared, after: u64, limit: usize) -> Result<EventsPage, ReadError> {
     let from = i64::try_from(after).map_err(|_| ReadError::NotInLog(after))?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = shared.pool.read(|connection| async move { connection.rows(READ_ALL, &[&from, &most]).await });
+    let rows = shared.asking.read(|connection| async move { connection.rows(READ_ALL, &[&from, &most]).await });
     let rows = rows.await.map_err(|failure| failed(&failure))?;
     let log = rows.first().ok_or_else(|| ReadError::Failed("the log has no end".into()))?;
     let (end, earliest) = (log.get::<_, i64>(0) as u64, log.get::<_, i64>(1) as u64);

@@ -53,7 +53,7 @@ pub(super) async fn recover(shared: &Shared, visit: Visit<'_>) -> Result<Recover
         }
     };
     let (visited, checkpoints) =
-        shared.pool.read_at_one_moment(RECOVERY_DEADLINE, work).await.map_err(|failure| recover_error(&failure))?;
+        shared.filling.read_at_one_moment(RECOVERY_DEADLINE, work).await.map_err(|failure| recover_error(&failure))?;
     shared.told.store(visited.end, Ordering::Release);
     shared.newest.store(visited.newest, Ordering::Release);
     shared.recovered.store(true, Ordering::Release);
@@ -67,7 +67,7 @@ pub(super) async fn take_over(
     shelves: &[usize],
     visit: Visit<'_>,
 ) -> Result<Option<Checkpoint>, RecoverError> {
-    let taken = shared.pool.read_within(shared.options.append_deadline, |connection| async move {
+    let taken = shared.filling.read_within(shared.options.append_deadline, |connection| async move {
         let pid = connection.row("SELECT pg_backend_pid()", &[]).await?.get(0);
         let (partition, node) = (i32::from(partition), &shared.options.node);
         watched(connection.row(TAKE_OVER, &[&partition, node]), &shared.connector, pid).await
@@ -79,16 +79,19 @@ pub(super) async fn take_over(
         shared.versions.forget(*shelf);
     }
     let work = |connection: std::sync::Arc<Connection>| async move { visit_shelves(shared, &connection, shelves, visit).await };
-    shared.pool.read_at_one_moment(RECOVERY_DEADLINE, work).await.map_err(|failure| recover_error(&failure))?;
+    shared.filling.read_at_one_moment(RECOVERY_DEADLINE, work).await.map_err(|failure| recover_error(&failure))?;
     shared.holds.take(partition, shelves, epoch);
     Ok(progress.map(|progress| Checkpoint { partition, progress: progress.into() }))
 }
 
 async fn visit_shelves(shared: &Shared, connection: &Connection, shelves: &[usize], visit: Visit<'_>) -> Result<Visited, Failure> {
+    let seen = shared.end.load(Ordering::Acquire);
     let end = connection.row(END, &[]).await?;
     let (end, newest) = (end.get::<_, i64>(0) as u64, end.get::<_, i64>(1) as u64);
     let mut visited = Visited { end, newest, ..Visited::default() };
-    shared.end.fetch_max(end, Ordering::AcqRel);
+    if let Some(reason) = shared.went_back(seen, end) {
+        return Err(Failure::Damaged(reason));
+    }
     let mut as_of = [0; SHELVES];
     for row in connection.rows(SHELF_MARKS, &[]).await? {
         let (shelf, at) = (row.get::<_, i16>(0) as usize, row.get::<_, i64>(1) as u64);

@@ -33,7 +33,7 @@ pub(super) async fn save(shared: &Shared, snapshot: ShelfSnapshot) -> Result<(),
     let fence: BTreeMap<u16, u64> = fence.map_err(|not_held| AppendError::Fenced { partition: not_held.0 })?;
     let partitions: Vec<i32> = fence.keys().map(|partition| i32::from(*partition)).collect();
     let epochs: Vec<i64> = fence.values().map(|epoch| *epoch as i64).collect();
-    let row = shared.pool.read(|connection| async move { connection.row(AS_OF, &[&partitions, &epochs]).await });
+    let row = shared.saving.read(|connection| async move { connection.row(AS_OF, &[&partitions, &epochs]).await });
     let row = row.await.map_err(|failure| unavailable(&failure))?;
     let (as_of, is_owner) = (row.get::<_, i64>(0), row.get::<_, bool>(1));
     if let (false, Some(partition)) = (is_owner, fence.keys().next()) {
@@ -53,7 +53,7 @@ pub(super) async fn save(shared: &Shared, snapshot: ShelfSnapshot) -> Result<(),
         if rows.offset.is_empty() {
             break;
         }
-        let written = shared.pool.read(|connection| {
+        let written = shared.saving.read(|connection| {
             let rows = &rows;
             async move {
                 let [device, version, state] = [&rows.device, &rows.version, &rows.state].map(|column| Joined(vec![column]));
@@ -62,7 +62,7 @@ pub(super) async fn save(shared: &Shared, snapshot: ShelfSnapshot) -> Result<(),
         });
         written.await.map_err(|failure| unavailable(&failure))?;
     }
-    let marked = shared.pool.read(|connection| async move { connection.execute(SAVED, &[&(shelf as i16), &as_of]).await });
+    let marked = shared.saving.read(|connection| async move { connection.execute(SAVED, &[&(shelf as i16), &as_of]).await });
     marked.await.map_err(|failure| unavailable(&failure))?;
     shared.saved(shelf, as_of as u64);
     tracing::debug!(shelf, as_of, "kept a snapshot");

@@ -1,6 +1,12 @@
 //! What the tasks of one store share.
 
-use super::{connection::Connector, holds::Holds, options::PostgresOptions, pool::Pool, versions::Versions};
+use super::{
+    connection::Connector,
+    holds::Holds,
+    options::PostgresOptions,
+    pool::{self, Pool},
+    versions::Versions,
+};
 use crate::{EventLabel, Metrics, Subscriber};
 use fieldwatch_domain::{DeviceNumbers, EventType, SHELVES};
 use parking_lot::{Mutex, RwLock};
@@ -15,8 +21,15 @@ pub(super) struct Shared {
     pub(super) options: PostgresOptions,
     pub(super) numbers: Arc<DeviceNumbers>,
     pub(super) connector: Arc<Connector>,
+    /// Of those who fill memory: recovery and taking over.
+    pub(super) filling: Pool,
+    /// Of the shards and the writer: single devices, versions.
     pub(super) pool: Pool,
-    /// The feed's own, so that it does not wait for others' long reads.
+    /// Of those who ask for history and events.
+    pub(super) asking: Pool,
+    /// Of those who keep snapshots.
+    pub(super) saving: Pool,
+    /// The feed's own.
     pub(super) feed_pool: Pool,
     pub(super) log_id: String,
     /// How this process is called among those that store.
@@ -91,13 +104,17 @@ impl Shared {
         let metrics = Metrics::default();
         let counter = |event_type: EventType| metrics.events.get_or_create(&EventLabel { r#type: event_type.name() }).clone();
         let counters = EventType::ALL.into_iter().map(counter).collect();
-        let new_pool = || Pool::new(Arc::clone(&connector), options.read_deadline);
-        let (pool, feed_pool) = (new_pool(), new_pool());
+        let new_pool = |turns| Pool::new(Arc::clone(&connector), options.read_deadline, turns);
+        let (filling, pool, asking) = (new_pool(pool::FILLING), new_pool(pool::SHARDS), new_pool(pool::ASKING));
+        let (saving, feed_pool) = (new_pool(pool::SAVING), new_pool(pool::TELLING));
         Self {
             options,
             numbers,
             connector,
+            filling,
             pool,
+            asking,
+            saving,
             feed_pool,
             log_id: opened.log_id,
             writer: opened.writer,
@@ -115,6 +132,23 @@ impl Shared {
             metrics,
             counters,
         }
+    }
+
+    /// Notes where the log ends, and stops the store, for the reason that is given back, when that is before what was `seen` of
+    /// it before the question was asked: then a copy that lags has become the server, or an old one was brought back, and
+    /// what this process has told and answered is not in the log. Nobody's memory of it holds.
+    pub(super) fn went_back(&self, seen: u64, end: u64) -> Option<String> {
+        if end >= seen {
+            self.end.fetch_max(end, Ordering::AcqRel);
+            return None;
+        }
+        let reason = format!("the log in the database ends at position {end}, and has been seen up to {seen}: it went back");
+        let mut troubles = self.troubles.lock();
+        if troubles.stopped.is_none() {
+            tracing::error!(reason, "the event store has stopped");
+            troubles.stopped = Some(reason.clone());
+        }
+        Some(reason)
     }
 
     /// Whether what others store has to be told.

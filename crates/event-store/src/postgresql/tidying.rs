@@ -1,7 +1,7 @@
 //! Physically removes what belonged to forgotten devices, what is older than the retention, and what snapshots hold.
 
 use super::{
-    connection::{Connection, Failure, Purpose},
+    connection::{Connection, Failure, Purpose, jittered},
     schema::{TABLE_BITS, ensure_table_after, table_name},
     shared::Shared,
     window::{damage, next_packed},
@@ -16,6 +16,8 @@ const TIDY_LOCK: i64 = 0x4677_5469_6479_0001;
 const MOST_POSITIONS: i64 = 200_000_000;
 /// Dropping a table waits shortly for readers, so that appends do not wait behind it, and tries so often.
 const DROP_TRIES: u32 = 5;
+/// The pause before the next try.
+const AFTER_FAILED_DROP: Duration = Duration::from_millis(500);
 /// So many packed rows are looked through at a time.
 const PACKED_PAGE: i64 = 500;
 
@@ -66,9 +68,15 @@ pub(super) async fn tidy(shared: &Shared) -> Result<(), AppendError> {
         if !connection.row(TRY_LOCK, &[&TIDY_LOCK]).await?.get::<_, bool>(0) {
             return Ok(());
         }
-        begin_tables(shared, &connection).await?;
-        expire(shared, &connection).await?;
-        let erased = erase(&connection).await?;
+        // First of all what people asked for, and whatever becomes of the rest.
+        let erased = erase(&connection).await;
+        let expired = async {
+            begin_tables(shared, &connection).await?;
+            expire(shared, &connection).await
+        };
+        let expired = expired.await;
+        let erased = erased?;
+        expired?;
         let removed = connection.execute(SAVED_PACKED, &[]).await? + connection.execute(OLD_LATE, &[]).await?;
         connection.execute(OLD_WRITERS, &[]).await?;
         if erased || removed > 0 {
@@ -117,8 +125,9 @@ async fn expire(shared: &Shared, connection: &Connection) -> Result<(), Failure>
             tracing::info!(table = number, "events older than the retention wait for snapshots of all devices");
             return Ok(());
         }
+        // The position row comes first, as for whoever appends: the other way round each would wait for the other.
         let drop = format!(
-            "BEGIN; DROP TABLE IF EXISTS {}; UPDATE fieldwatch_log SET earliest = {end}; \
+            "BEGIN; UPDATE fieldwatch_log SET earliest = {end}; DROP TABLE IF EXISTS {}; \
              DELETE FROM fieldwatch_event_tables WHERE number = {number}; COMMIT",
             table_name(number)
         );
@@ -129,6 +138,8 @@ async fn expire(shared: &Shared, connection: &Connection) -> Result<(), Failure>
             if tries == DROP_TRIES {
                 return Err(failure);
             }
+            // Appends have waited behind it for the position row, and are let through.
+            tokio::time::sleep(jittered(AFTER_FAILED_DROP)).await;
         }
         tracing::info!(table = number, "removed events older than the retention");
     }

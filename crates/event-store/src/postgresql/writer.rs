@@ -12,7 +12,7 @@ use crate::{AppendError, Batch, Entry, Stored, embedded::DeviceSet};
 use fieldwatch_domain::DeviceNumber;
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -181,8 +181,17 @@ impl Writer {
         if group.is_empty() {
             return;
         }
+        let seen = self.shared.end.load(Ordering::Acquire);
         let refused = match Box::pin(self.try_store(&group)).await {
             Ok(placed) => {
+                // Positions that were handed out before: what is stored now follows something else than this process knows.
+                if let Some(reason) = self.shared.went_back(seen, placed.base.saturating_sub(1)) {
+                    self.shared.own.end();
+                    for request in group {
+                        let _ = request.answer.send(Err(AppendError::Stopped(reason.clone())));
+                    }
+                    return;
+                }
                 self.stored(group, placed).await;
                 return;
             }
@@ -303,7 +312,7 @@ impl Writer {
             }
             batches.push((first, position - 1, Arc::new(Stored { entries, newest }), answer));
         }
-        self.shared.end.fetch_max(position.saturating_sub(1), std::sync::atomic::Ordering::AcqRel);
+        self.shared.end.fetch_max(position.saturating_sub(1), Ordering::AcqRel);
         // The feed ends before the writer only by a panic, and has said so.
         let _ = self.feed.send(OwnBatch { first: placed.base, batches }).await;
     }

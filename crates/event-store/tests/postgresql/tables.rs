@@ -130,6 +130,65 @@ async fn retention_drops_tables_and_never_state() {
     opened.store.append(entries.into()).await.expect("where nothing was recovered, the version is asked for");
 }
 
+/// A store whose oldest table is to be dropped by the next tidying, which begins no other.
+async fn with_an_expired_table(database: &Database) -> (Opened, Fleet) {
+    let mut options = database.options();
+    (options.retention, options.new_table_after) = (Some(Duration::ZERO), Some(Duration::ZERO));
+    let opened = database.open_with(options).await;
+    opened.recover().await;
+    let mut fleet = Fleet::new(&opened.numbers, 1);
+    fill(&opened, &mut fleet, 3).await;
+    opened.store.tidy().await.expect("a new table is begun");
+    save_all(&opened, &fleet).await;
+    drop(opened);
+    let mut options = database.options();
+    (options.retention, options.new_table_after) = (Some(Duration::ZERO), Some(Duration::from_hours(1)));
+    let opened = database.open_with(options).await;
+    opened.recover().await;
+    fleet.move_to(&opened.numbers);
+    (opened, fleet)
+}
+
+const FIRST_TABLE_KEPT: &str = "SELECT count(*) FROM fieldwatch_log WHERE earliest = 0";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_the_position_row_to_drop_a_table_does_not_hold_the_table() {
+    let database = Database::on(&or_skip!(server()));
+    let (opened, _) = with_an_expired_table(&database).await;
+    let (appending, observer) = (client(&database).await, client(&database).await);
+    appending
+        .batch_execute("BEGIN; UPDATE fieldwatch_log SET position = position; SET LOCAL lock_timeout = 100")
+        .await
+        .expect("begun");
+    let store = Arc::clone(&opened.store);
+    let tidying = tokio::spawn(async move { store.tidy().await });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+         AND query LIKE '%DROP TABLE%' AND pid <> pg_backend_pid()";
+    while ask(&observer, waits).await != [["1"]] {
+        assert!(!tidying.is_finished(), "it has not waited for the position row");
+    }
+    let read = appending.batch_execute("SELECT count(*) FROM fieldwatch_events; COMMIT").await;
+    read.expect("whoever has the position row gets at the table");
+    tidying.await.expect("no panic").expect("tidied");
+    assert_eq!(ask(&observer, FIRST_TABLE_KEPT).await, [["0"]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_forgotten_is_erased_even_when_an_expired_table_cannot_be_dropped() {
+    let database = Database::on(&or_skip!(server()));
+    let (opened, mut fleet) = with_an_expired_table(&database).await;
+    let (reading, observer) = (client(&database).await, client(&database).await);
+    reading.batch_execute("BEGIN; SELECT count(*) FROM fieldwatch_events").await.expect("read");
+    opened.store.append(fleet.forget("device-3").into()).await.expect("append");
+    assert!(opened.store.tidy().await.is_err(), "somebody reads the table that is to be dropped");
+    assert_eq!(ask(&observer, FIRST_TABLE_KEPT).await, [["1"]]);
+    let left = "SELECT count(*) FROM fieldwatch_events WHERE device_id = 'device-3'";
+    assert_eq!(ask(&observer, left).await, [["1"]], "that it was forgotten");
+    reading.batch_execute("COMMIT").await.expect("committed");
+    opened.store.tidy().await.expect("tidied");
+    assert_eq!(ask(&observer, FIRST_TABLE_KEPT).await, [["0"]]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn appends_go_on_into_the_next_table_whatever_is_in_them() {
     let database = Database::on(&or_skip!(server()));
