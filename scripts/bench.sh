@@ -6,7 +6,7 @@
 scripts/build.sh
 say "building what measures"
 cargo build --release --locked --package fieldwatch-bench
-cargo build --release --locked --package fieldwatch-event-store --example append
+cargo build --release --locked --package fieldwatch-event-store --example append --example append_postgresql
 
 arguments=()
 [ -z "${QUICK:-}" ] || arguments+=(--quick)

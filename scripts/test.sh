@@ -47,6 +47,22 @@ install_tools() {
   say "not installed: ${packages[*]}; tests that need them are skipped (as root on Debian: apt-get install ${packages[*]})"
 }
 
+# install_client: the client by which tests publish to RabbitMQ as a foreign program does; nothing else of them needs a package.
+# Without it those tests are skipped, by name.
+install_client() {
+  local there=tests/node_modules/.package-lock.json
+  if [ -e "$there" ] && [ ! tests/package-lock.json -nt "$there" ]; then
+    return 0
+  fi
+  say "installing the packages of the tests from outside"
+  if timeout --kill-after=20 300 npm --prefix tests ci --no-audit --no-fund; then
+    return 0
+  fi
+  # Half of a package would fail where a missing one is skipped.
+  rm -rf tests/node_modules
+  say "not installed: what tests/package-lock.json names; tests that publish by it are skipped (npm --prefix tests ci, when its registry can be reached)"
+}
+
 # sums FILE: passed, failed and skipped tests, as the three kinds of runner report them. A test of cargo's that finds at run time
 # that it cannot be run passes, and says SKIPPED on a line of its own: it counts as skipped, not as passed.
 sums() {
@@ -81,6 +97,7 @@ suite() {
 }
 
 install_tools
+install_client
 
 # The page is inside the program, so the order is page, program, tests of the program from outside.
 built=yes

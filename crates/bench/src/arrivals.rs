@@ -117,19 +117,35 @@ impl Heard {
 
     /// From when each reading was due to when its event came, shortest first.
     pub(crate) fn delays(&self, schedule: Schedule) -> Vec<Duration> {
-        let mut steps = vec![0_u32; schedule.devices as usize];
-        let mut delays: Vec<Duration> = self
-            .events
-            .iter()
-            .filter_map(|(device, arrived)| {
-                let step = steps.get_mut(*device as usize)?;
-                let due = schedule.due(*device, *step);
-                *step += 1;
-                Some(arrived.saturating_duration_since(due))
-            })
-            .collect();
+        let mut delays: Vec<Duration> = self.arrivals(schedule).map(|arrival| arrival.delay()).collect();
         delays.sort_unstable();
         delays
+    }
+
+    /// Each event with when its reading was due, in the order they came.
+    pub(crate) fn arrivals(&self, schedule: Schedule) -> impl Iterator<Item = Arrival> {
+        let mut steps = vec![0_u32; schedule.devices as usize];
+        self.events.iter().filter_map(move |&(device, arrived)| {
+            let step = steps.get_mut(device as usize)?;
+            let due = schedule.due(device, *step);
+            *step += 1;
+            Some(Arrival { device, due, arrived })
+        })
+    }
+}
+
+/// An event that came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) device: u32,
+    /// When its reading was due.
+    pub(crate) due: Instant,
+    pub(crate) arrived: Instant,
+}
+
+impl Arrival {
+    pub(crate) fn delay(&self) -> Duration {
+        self.arrived.saturating_duration_since(self.due)
     }
 }
 

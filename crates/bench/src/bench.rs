@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Place;
+use crate::ground::Settings;
 use crate::process;
 use crate::server::Server;
 
@@ -76,18 +77,24 @@ impl Bench {
 
     /// The program on a data folder; it may still be restoring.
     pub(crate) fn spawn_program(&self, folder: &Folder) -> anyhow::Result<Server> {
+        self.spawn_node(folder, "data", &Settings::default())
+    }
+
+    /// One of several, with settings of its own; its data and log are kept in the folder under its name.
+    pub(crate) fn spawn_node(&self, folder: &Folder, name: &str, settings: &Settings) -> anyhow::Result<Server> {
         if !self.program.is_file() {
             bail!("there is no program at {}: cargo build --release -p fieldwatch, or say --program FILE", self.program.display());
         }
         let address = Server::free_address()?;
         let mut command = std::process::Command::new(&self.program);
         // Started in the folder, so that no fieldwatch.toml of the caller's is read; nor are settings in its environment.
-        command.args(["serve", "--quiet", "--data-dir"]).arg(folder.path().join("data"));
+        command.args(["serve", "--quiet", "--data-dir"]).arg(folder.path().join(name));
         command.args(["--listen", &address.to_string()]).current_dir(folder.path());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"FIELDWATCH_")) {
             command.env_remove(name);
         }
-        Server::spawn("the program", command, address, &folder.path().join("log.txt"))
+        command.envs(settings.variables());
+        Server::spawn("the program", command, address, &folder.path().join(format!("{name}-log.txt")))
     }
 
     /// The program on a data folder, ready.

@@ -57,6 +57,14 @@ pub(crate) enum Command {
     Append,
     /// What the page costs the browser while a fleet moves
     Page,
+    /// A state node that works off what waits at RabbitMQ, against a bare consumer
+    Broker,
+    /// Appends of a thousand events in PostgreSQL, against a bare bulk insert
+    Postgresql,
+    /// From kill -9 of one of three nodes until all partitions go on, and from a join until they are shared
+    FailOver,
+    /// From a reading at one node to its event on a stream of another
+    Across,
     /// Write docs/benchmarks.md from what was measured last
     Report,
     /// Be the bare server

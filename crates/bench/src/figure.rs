@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
-use crate::{append, batches, machine, memory, page, restart, single, steady};
+use crate::{across, append, batches, broker, fail_over, machine, memory, page, postgresql, restart, single, steady};
 
 /// Which figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Name {
     Single,
     Batches,
@@ -21,11 +21,26 @@ pub(crate) enum Name {
     Restart,
     Append,
     Page,
+    Broker,
+    Postgresql,
+    FailOver,
+    Across,
 }
 
 impl Name {
-    pub(crate) const ALL: [Name; 7] =
-        [Name::Single, Name::Batches, Name::Steady, Name::Memory, Name::Restart, Name::Append, Name::Page];
+    pub(crate) const ALL: [Name; 11] = [
+        Name::Single,
+        Name::Batches,
+        Name::Steady,
+        Name::Memory,
+        Name::Restart,
+        Name::Append,
+        Name::Page,
+        Name::Broker,
+        Name::Postgresql,
+        Name::FailOver,
+        Name::Across,
+    ];
 
     /// As on the command line.
     pub(crate) fn word(self) -> &'static str {
@@ -37,6 +52,10 @@ impl Name {
             Name::Restart => "restart",
             Name::Append => "append",
             Name::Page => "page",
+            Name::Broker => "broker",
+            Name::Postgresql => "postgresql",
+            Name::FailOver => "fail-over",
+            Name::Across => "across",
         }
     }
 
@@ -49,6 +68,10 @@ impl Name {
             Name::Restart => "Restart",
             Name::Append => "Durable append",
             Name::Page => "The page",
+            Name::Broker => "Batches from RabbitMQ",
+            Name::Postgresql => "Append in PostgreSQL",
+            Name::FailOver => "Fail-over of three nodes",
+            Name::Across => "From one node to another",
         }
     }
 
@@ -61,6 +84,10 @@ impl Name {
             Name::Restart => restart::measure(bench),
             Name::Append => append::measure(bench),
             Name::Page => page::measure(bench),
+            Name::Broker => broker::measure(bench),
+            Name::Postgresql => postgresql::measure(bench),
+            Name::FailOver => fail_over::measure(bench),
+            Name::Across => across::measure(bench),
         }
     }
 }

@@ -19,10 +19,32 @@ pub(crate) struct Answer {
 
 /// Asks for a path on a connection of its own. `silence` is how long nothing may come before it counts as broken.
 pub(crate) fn get(address: SocketAddr, path: &str, silence: Duration) -> io::Result<Answer> {
-    let mut connection = TcpStream::connect_timeout(&address, silence)?;
+    let mut connection = connect(address, silence)?;
+    write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    answer(connection)
+}
+
+/// Posts lines of JSON on a connection of its own.
+pub(crate) fn post_lines(address: SocketAddr, path: &str, lines: &[u8], silence: Duration) -> io::Result<Answer> {
+    let mut connection = connect(address, silence)?;
+    let length = lines.len();
+    write!(
+        connection,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/x-ndjson\r\n\
+         content-length: {length}\r\n\r\n"
+    )?;
+    connection.write_all(lines)?;
+    answer(connection)
+}
+
+fn connect(address: SocketAddr, silence: Duration) -> io::Result<TcpStream> {
+    let connection = TcpStream::connect_timeout(&address, silence)?;
     connection.set_read_timeout(Some(silence))?;
     connection.set_nodelay(true)?;
-    write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    Ok(connection)
+}
+
+fn answer(connection: TcpStream) -> io::Result<Answer> {
     let mut received = BufReader::with_capacity(RECEIVE_BUFFER_BYTES, connection.try_clone()?);
     let status_line = line(&mut received)?;
     let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(|| malformed("status line"))?;

@@ -4,28 +4,37 @@
 //! goal is a ratio, the floor is measured in the same run, in turns with the program, by the same load on the same processors.
 //!
 //! Start reading at [`figure::Figure`], then at any file that measures one: `single`, `batches`, `steady`, `memory`, `restart`,
-//! `append`, `page`. `server`, `http`, `arrivals` and `floor` are what they stand on; `report` writes the page.
+//! `append`, `page`, and of several nodes `broker`, `postgresql`, `fail_over`, `across`. `server`, `http`, `arrivals` and `floor` are
+//! what they stand on, `ground`, `prefill`, `shares` and `bare_consumer` where there are several nodes; `report` writes the page.
 
 mod cli;
 mod figure;
 
 // The figures.
+mod across;
 mod append;
 mod batches;
+mod broker;
+mod fail_over;
 mod memory;
 mod page;
+mod postgresql;
 mod restart;
 mod single;
 mod steady;
 
 // What they stand on.
 mod arrivals;
+mod bare_consumer;
 mod bench;
 mod floor;
+mod ground;
 mod http;
 mod machine;
+mod prefill;
 mod process;
 mod server;
+mod shares;
 mod usage;
 
 // What becomes of them.
@@ -84,5 +93,9 @@ fn wanted(command: &Command) -> Vec<Name> {
         Command::Restart => vec![Name::Restart],
         Command::Append => vec![Name::Append],
         Command::Page => vec![Name::Page],
+        Command::Broker => vec![Name::Broker],
+        Command::Postgresql => vec![Name::Postgresql],
+        Command::FailOver => vec![Name::FailOver],
+        Command::Across => vec![Name::Across],
     }
 }

@@ -86,6 +86,18 @@ impl Server {
         http::get(self.address, path, ANSWER_DEADLINE)
     }
 
+    /// Posts lines of readings, all of which have to be accepted.
+    pub(crate) fn post_readings(&self, lines: &[u8], count: u64) -> anyhow::Result<()> {
+        let mut answer = http::post_lines(self.address, "/api/v1/readings", lines, ANSWER_DEADLINE).context("post readings")?;
+        let mut text = String::new();
+        answer.body.read_to_string(&mut text).context("read the answer to readings")?;
+        let accepted = serde_json::from_str::<Value>(&text).ok().and_then(|answer| answer["accepted"].as_u64());
+        if answer.status != 202 || accepted != Some(count) {
+            bail!("{} answered {} to {count} readings: {text}", self.name, answer.status);
+        }
+        Ok(())
+    }
+
     /// The text under a path that has to be answered with 200.
     pub(crate) fn text(&self, path: &str) -> anyhow::Result<String> {
         let tried = || format!("ask {} for {path}", self.name);

@@ -14,6 +14,8 @@ mod dead_letters;
 
 mod letter_box;
 
+mod forgotten_devices;
+
 mod embedded;
 
 mod rabbitmq;
@@ -22,6 +24,7 @@ pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use embedded::{EmbeddedQueue, EmbeddedQueueOptions, OpenError};
 pub use entries::Entries;
 pub use fieldwatch_wire::queued::{Checkpoint, EntryForm};
+pub use forgotten_devices::ForgottenDevices;
 pub use letter_box::{LetterBox, NewLetter, Parking};
 pub use queue::{
     Acknowledge, BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Listener, Metrics, Next, PartitionReport,

@@ -60,8 +60,8 @@ pub use options::{Deadlines, RabbitOptions};
 pub use reset::{Reset, ResetError, reset};
 
 use crate::{
-    BoxFuture, Checkpoint, ConsumeError, Consumer, DeadLetter, DeadLetterError, Entries, LetterBox, Listener, Metrics, NewLetter,
-    Parking, PartitionReport, PublishError, QueueHealth, ReadingQueue,
+    BoxFuture, Checkpoint, ConsumeError, Consumer, DeadLetter, DeadLetterError, Entries, ForgottenDevices, LetterBox, Listener,
+    Metrics, NewLetter, Parking, PartitionReport, PublishError, QueueHealth, ReadingQueue,
 };
 use fieldwatch_domain::Timestamp;
 use letters::Letters;
@@ -70,9 +70,16 @@ use members::Members;
 use publisher::Publisher;
 use setting_up::{Permission, Standing};
 use shared::{Partition, Shared};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use stop::Stopper;
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+/// How often it is looked whether the broker has answered.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The queue at a `RabbitMQ`, and the dead letters there.
 pub struct RabbitQueue {
@@ -117,6 +124,42 @@ impl RabbitQueue {
             *known = Some(log_id.into());
             is_new
         });
+    }
+
+    /// Waits until letters can be looked at and entries published, at most so long. An alarm of the broker is not waited for.
+    ///
+    /// # Errors
+    /// Why not, for people; at once where waiting does not help, because the broker belongs to others.
+    pub async fn ready(&self, patience: Duration) -> Result<(), String> {
+        let Shared { standing, giving, taking, .. } = self.shared.as_ref();
+        let give_up = Instant::now() + patience;
+        loop {
+            match standing.permission() {
+                Permission::Granted if giving.now().is_some() && taking.now().is_some() => return Ok(()),
+                Permission::Denied(why) => return Err(why),
+                Permission::Granted | Permission::Pending(_) => {}
+            }
+            if Instant::now() >= give_up {
+                return Err(self.trouble().unwrap_or_else(|| "it has not answered".into()));
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The devices of all dead letters, each once.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn letter_devices(&self) -> Result<BTreeSet<String>, DeadLetterError> {
+        self.letters.devices().await
+    }
+
+    /// Removes the dead letters of forgotten devices from before that; the others stay in their order. Says how many were removed.
+    ///
+    /// # Errors
+    /// When that was not possible, or only for some of them.
+    pub async fn erase_letters(&self, forgotten: &ForgottenDevices) -> Result<u64, DeadLetterError> {
+        self.letters.erase(forgotten).await
     }
 
     /// Takes nothing more, and gives the partitions to others. Does not wait.

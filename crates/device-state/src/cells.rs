@@ -146,6 +146,11 @@ impl Cells {
         &self.shelves[number]
     }
 
+    /// One shelf, to be changed.
+    pub(crate) fn shelf_mut(&mut self, number: usize) -> &mut Shelf {
+        &mut self.shelves[number]
+    }
+
     /// Brings the states of these devices near the processor, before each is worked on: of the first [`FETCH`].
     ///
     /// A state is three cache misses deep (cell, state, ids). Work on one device is too long for the processor to see the

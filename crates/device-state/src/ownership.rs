@@ -20,7 +20,10 @@ impl Shard {
         let store = self.store.clone();
         let decided = match store.shared() {
             // Nobody else writes, so what is in memory is right, whoever consumed meanwhile.
-            None => self.decided.get(&partition).cloned(),
+            None => {
+                self.begin_silence_anew(partition);
+                self.decided.get(&partition).cloned()
+            }
             Some(shared) => {
                 // Whatever was known is of a former time.
                 self.let_go(partition);
@@ -34,7 +37,9 @@ impl Shard {
             }
         };
         self.owned.insert(partition);
-        self.visible.set_trouble(self.index, None);
+        self.owned_changed();
+        self.standing_by.remove(&partition);
+        self.tell_trouble();
         self.consumer.begin(partition, decided.as_ref());
         let elapsed_ms = begun.elapsed().as_millis() as u64;
         info!(shard = self.index, partition, elapsed_ms, "works on a partition");
@@ -45,16 +50,36 @@ impl Shard {
     pub(crate) fn lose(&mut self, partition: u16) {
         info!(shard = self.index, partition, "does not work on a partition any more");
         self.owned.remove(&partition);
+        self.standing_by.remove(&partition);
+        self.tell_trouble();
         self.let_go(partition);
     }
 
-    /// Gives a partition back to the queue: somebody else may own it, this process after a while too.
+    /// Gives a partition back to the queue, because something is wrong: somebody else may own it, this process after a while
+    /// too. Until then people are told.
     pub(crate) fn stand_by(&mut self, partition: u16, why: &str) {
         warn!(shard = self.index, partition, why, "stands by for a partition");
-        self.visible.set_trouble(self.index, Some(format!("partition {partition}: {why}")));
+        self.standing_by.insert(partition, why.to_owned());
+        self.tell_trouble();
+        self.give_back(partition);
+    }
+
+    /// Gives a partition back that another process has taken over: nothing is wrong about that.
+    pub(crate) fn yield_to_another(&mut self, partition: u16) {
+        info!(shard = self.index, partition, "another process has taken a partition over");
+        self.give_back(partition);
+    }
+
+    fn give_back(&mut self, partition: u16) {
         self.owned.remove(&partition);
         self.let_go(partition);
         self.consumer.give_up(partition);
+    }
+
+    /// Says for people what is wrong with its partitions, or that nothing is.
+    pub(crate) fn tell_trouble(&self) {
+        let said: Vec<String> = self.standing_by.iter().map(|(partition, why)| format!("partition {partition}: {why}")).collect();
+        self.visible.set_trouble(self.index, (!said.is_empty()).then(|| said.join("; ")));
     }
 
     /// Forgets what is known of a partition's devices, unless this process is the only one that writes for them.
@@ -113,10 +138,19 @@ impl Shard {
         cells.put(number, shelf);
     }
 
-    /// Which shelves are looked after changes with the partitions that are owned.
+    /// Which shelves are looked after changes with the partitions that are owned. With a store of its own a process looks after
+    /// all of its share, whoever consumes: nobody else does.
     pub(crate) fn owned_changed(&mut self) {
-        let (owned, partitions) = (&self.owned, self.partitions);
+        let (owned, partitions) = (if self.store.shared().is_some() { &self.owned } else { &self.share }, self.partitions);
         self.shelves = (0..SHELVES).filter(|shelf| owned.contains(&partition_of(*shelf, partitions))).collect();
+    }
+
+    /// While nothing could come of a partition, nothing could be heard of its devices.
+    fn begin_silence_anew(&mut self, partition: u16) {
+        let now = self.ticks.now();
+        for shelf in self.shelves_of(partition) {
+            self.cells.shelf_mut(shelf).iter_mut().for_each(|(_, cell)| cell.received = now);
+        }
     }
 
     fn shelves_of(&self, partition: u16) -> Vec<usize> {

@@ -36,6 +36,10 @@ pub struct Shard {
     pub(crate) partitions: u16,
     /// The partitions that it owns now; those of its share that other processes own come and go.
     pub(crate) owned: BTreeSet<u16>,
+    /// The partitions that are its share of those of the process.
+    pub(crate) share: BTreeSet<u16>,
+    /// The partitions that it has given back because something was wrong, and what.
+    pub(crate) standing_by: BTreeMap<u16, String>,
     /// The shelves whose devices it owns.
     pub(crate) shelves: Vec<usize>,
     /// How far each partition is decided, as far as this shard has stored it or was told at the start.
@@ -138,7 +142,8 @@ impl Shard {
                 Err(ConsumeError::Failed(why)) => Err(End::Trouble(format!("the queue cannot be read: {why}"))),
             },
             () = tokio::time::sleep_until(wake.at) => {
-                if wake.means_quiet {
+                // Of a partition that others own nothing can come, however much was received.
+                if wake.means_quiet && (self.store.shared().is_some() || self.owned.len() == self.share.len()) {
                     self.heard_through = self.ticks.now();
                 }
                 Ok(())

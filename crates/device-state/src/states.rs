@@ -11,7 +11,11 @@ use fieldwatch_broker::{Parking, ReadingQueue};
 use fieldwatch_domain::{DeviceNumbers, Rules, SHELVES, Timestamp};
 use fieldwatch_event_store::{Checkpoint, EventStore, Recovered};
 use parking_lot::Mutex;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -128,6 +132,8 @@ impl DeviceStates {
                 index,
                 partitions,
                 shelves: Vec::new(),
+                share: owned.iter().copied().collect(),
+                standing_by: BTreeMap::new(),
                 owned: if queue.is_shared() { BTreeSet::new() } else { owned.iter().copied().collect() },
                 decided: decided.iter().map(|decided| (decided.partition, decided.clone())).collect(),
                 cells: Cells::default(),

@@ -34,7 +34,7 @@ impl Shard {
         match refusal {
             AppendError::Unavailable(why) => self.pause(backoff, "the store cannot take anything now", &why).await?,
             AppendError::Fenced { partition } => {
-                self.stand_by(partition, "another process has taken it over");
+                self.yield_to_another(partition);
                 return Ok(vec![partition]);
             }
             AppendError::VersionConflict { device, expected, actual } if shared => {
@@ -87,7 +87,7 @@ impl Shard {
     pub(crate) fn went_well(&mut self) {
         self.conflicts = 0;
         if std::mem::take(&mut self.troubled) {
-            self.visible.set_trouble(self.index, None);
+            self.tell_trouble();
         }
     }
 

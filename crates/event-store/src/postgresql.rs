@@ -128,6 +128,10 @@ impl EventStore for PostgresStore {
         Box::pin(reading::history(&self.shared, device, before, limit))
     }
 
+    fn last_forgotten(&self, device: DeviceNumber) -> BoxFuture<'_, Result<Option<u64>, ReadError>> {
+        Box::pin(reading::last_forgotten(&self.shared, device))
+    }
+
     fn read_all(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<EventsPage, ReadError>> {
         Box::pin(reading::read_all(&self.shared, after, limit))
     }

@@ -2,6 +2,7 @@
 
 use crate::answer::json;
 use crate::app::App;
+use crate::parts::not_our_role;
 use crate::problem::Problem;
 use crate::query::Query;
 use axum::extract::{Path, State};
@@ -21,6 +22,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Respon
     let limit = query.limit();
     let after = query.read("cursor", |text| text.parse::<u64>().map_err(|_| "is not a cursor of this list".to_owned()));
     query.finish()?;
+    has_store(&app)?;
     let _turn = app.intake.work.walk().await?;
     let listing = app.parts.dead_letters.list().await.map_err(failed)?;
     let mut letters = listing.iter().filter(|letter| after.is_none_or(|after| letter.id > after)).peekable();
@@ -52,6 +54,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Respon
 pub(crate) async fn requeue_one(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("dead_letter_not_found", "no dead letter has this id");
     let id: u64 = id.parse().map_err(|_| unknown())?;
+    has_store(&app)?;
     let _turn = app.intake.work.walk().await?;
     let letters = app.parts.dead_letters.list().await.map_err(failed)?;
     let letter = letters.into_iter().find(|letter| letter.id == id).ok_or_else(unknown)?;
@@ -67,6 +70,7 @@ pub(crate) async fn requeue_one(State(app): State<Arc<App>>, Path(id): Path<Stri
 
 /// `POST /api/v1/dead-letters/requeue`: all that wait.
 pub(crate) async fn requeue_all(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    has_store(&app)?;
     let _turn = app.intake.work.walk().await?;
     let letters = app.parts.dead_letters.list().await.map_err(failed)?;
     let waiting = letters.into_iter().filter(|letter| letter.requeued_at.is_none());
@@ -78,6 +82,11 @@ pub(crate) async fn requeue_all(State(app): State<Arc<App>>) -> Result<Response,
         readable = rest;
     }
     Ok(answer(requeued, unreadable.len()))
+}
+
+/// Which letters may be shown, the event store says: it knows what was forgotten.
+fn has_store(app: &App) -> Result<(), Problem> {
+    if app.parts.roles.use_store() { Ok(()) } else { Err(not_our_role("api")) }
 }
 
 /// Publishes letters, then notes that they were. A crash in between repeats them, which their reading ids make harmless.

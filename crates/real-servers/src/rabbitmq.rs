@@ -5,15 +5,18 @@
 
 mod config;
 
+mod epmd;
+
 mod tree;
 
 use crate::Missing;
+use epmd::Epmd;
 use rustix::process::Signal;
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -44,7 +47,7 @@ struct Own {
     /// Removed when this is dropped; by the watcher when nobody drops it.
     dir: tempfile::TempDir,
     ports: Ports,
-    epmd: Child,
+    epmd: Epmd,
     server: Mutex<Option<Tree>>,
 }
 
@@ -160,12 +163,7 @@ impl Own {
         let dir = tempfile::Builder::new().prefix("fieldwatch-rabbitmq-").tempdir()?;
         let ports = Ports { amqp: free_port()?, distribution: free_port()?, epmd: free_port()? };
         config::write(dir.path(), &ports)?;
-        let epmd = Command::new("epmd")
-            .args(["-port", &ports.epmd.to_string(), "-address", "127.0.0.1"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let epmd = Epmd::start(ports.epmd)?;
         let own = Self { dir, ports, epmd, server: Mutex::default() };
         own.launch()?;
         Ok(own)
@@ -175,6 +173,7 @@ impl Own {
         let mut server = self.tree();
         // The old one first: it has the same ports and files.
         drop(server.take());
+        self.epmd.must_live()?;
         let log = std::fs::File::create(self.dir.path().join("server.out"))?;
         let mut command = self.program("rabbitmq-server");
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -211,10 +210,8 @@ impl Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
+        // It ends before epmd, which is a field and ends after this.
         self.tree().take();
-        // An error says that it has ended already.
-        let _ = self.epmd.kill();
-        let _ = self.epmd.wait();
     }
 }
 

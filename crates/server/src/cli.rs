@@ -97,9 +97,12 @@ pub(crate) enum Command {
     /// Read the event log of the data folder, also while a server uses it
     #[command(subcommand)]
     Events(Events),
-    /// Readings that could not be processed
+    /// Readings that could not be processed: in the data folder, or at the broker with queue.kind = "rabbitmq"
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// Look after the broker that several processes share
+    #[command(subcommand)]
+    Broker(Broker),
     /// Check or print the configuration
     #[command(subcommand)]
     Config(Config),
@@ -112,6 +115,13 @@ pub(crate) enum Command {
         /// The shell to complete in
         shell: Shell,
     },
+}
+
+impl Command {
+    /// Whether it is asked something at a broker, answers, and ends: then nobody waits for lines about its connections.
+    pub(crate) fn gives_one_answer(&self) -> bool {
+        matches!(self, Self::Broker(_) | Self::DeadLetters(_))
+    }
 }
 
 #[derive(Args, Debug)]
@@ -226,6 +236,15 @@ pub(crate) struct Requeue {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Broker {
+    /// Have it forget the number of partitions and the store, and delete the partitions
+    #[command(
+        after_help = "It is refused while partitions hold readings or any process uses them: stop all processes when everything is decided.\nDead letters stay. The next process to start decides the number of partitions and the store.\n\nExample:\n  fieldwatch broker reset --config /etc/fieldwatch.toml"
+    )]
+    Reset,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Say what is wrong, with file, line and key; exits 2 when something is
     Check,
@@ -334,6 +353,7 @@ mod tests {
             "fieldwatch dead-letters show 3",
             "fieldwatch dead-letters requeue 3",
             "fieldwatch dead-letters requeue --all",
+            "fieldwatch broker reset --config a.toml",
             "fieldwatch config check",
             "fieldwatch config print --explain",
             "fieldwatch openapi",
@@ -356,6 +376,7 @@ mod tests {
             "fieldwatch send a.txt --target http://h",
             "fieldwatch send a.csv --target http://h --speed 0",
             "fieldwatch send a.csv --target http://h --speed nan",
+            "fieldwatch broker",
             "fieldwatch dead-letters requeue",
             "fieldwatch dead-letters show first",
             "fieldwatch dead-letters requeue 3 --all",

@@ -47,6 +47,8 @@ pub(crate) struct Limits {
     pub(crate) restore_progress_interval: Duration,
     /// When stopping: how long the queue may take to run empty. What is left waits on the disk for the next start.
     pub(crate) drain_queue: Duration,
+    /// When stopping: how long what moves readings from the original queue may take to finish.
+    pub(crate) stop_moving: Duration,
     /// When stopping: how long the shards may take to finish the batch in hand and save what has changed.
     pub(crate) stop_states: Duration,
     /// When stopping: how long connections may take to finish, counted from the signal on.
@@ -76,6 +78,7 @@ impl Default for Limits {
 
             restore_progress_interval: Duration::from_secs(2),
             drain_queue: Duration::from_secs(3),
+            stop_moving: Duration::from_secs(2),
             stop_states: Duration::from_secs(3),
             drain_connections: Duration::from_secs(7),
             stop_at_last: Duration::from_millis(9_500),

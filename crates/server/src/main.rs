@@ -40,7 +40,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(&cli.common);
+    logging::start(&cli.common, cli.command.gives_one_answer());
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -56,6 +56,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Send(send) => commands::send::run(&common, &send),
         Command::Events(events) => commands::events::run(&common, &events),
         Command::DeadLetters(letters) => commands::dead_letters::run(&common, &letters),
+        Command::Broker(asked) => commands::broker::run(&common, &asked),
         Command::Config(config) => commands::config::run(&common, &config),
         Command::Openapi => commands::openapi::run(),
         Command::Completions { shell } => commands::completions::run(shell),

@@ -6,7 +6,7 @@
 use super::{
     broken::Broken,
     live::Live,
-    topology::{LOG_MARKER, PARTITIONS_MARKER, READINGS, close, text},
+    topology::{LOG_MARKER, PARTITIONS_MARKER, READINGS, close, look_at, text},
 };
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
 
@@ -22,6 +22,19 @@ pub(crate) enum NotOurs {
     /// It could not be asked.
     #[error(transparent)]
     Unknown(#[from] Broken),
+}
+
+/// Checks that the broker has been used before.
+pub(super) async fn must_be_settled(live: &Live) -> Result<(), NotOurs> {
+    let channel = live.channel().await?;
+    match look_at(live, &channel, PARTITIONS_MARKER.into()).await {
+        Ok(_) => {
+            close(live, &channel).await;
+            Ok(())
+        }
+        Err(refused) if refused.is(404) => Err(NotOurs::Differs("nobody has used this broker for readings yet".into())),
+        Err(broken) => Err(broken.into()),
+    }
 }
 
 /// Has the broker remember the number of partitions, or checks that it remembers the same.

@@ -14,7 +14,7 @@ use super::{
     stop::Stop,
     topology::{self, DEAD_LETTERS, text},
 };
-use crate::{BoxFuture, DeadLetter, DeadLetterError, LetterBox, NewLetter, Parking};
+use crate::{BoxFuture, DeadLetter, DeadLetterError, ForgottenDevices, LetterBox, NewLetter, Parking};
 use fieldwatch_domain::Timestamp;
 use fieldwatch_wire::{
     queued::{EntryForm, read_request},
@@ -28,7 +28,7 @@ use lapin::{
 };
 use std::{
     borrow::Cow,
-    collections::{HashSet, VecDeque},
+    collections::{BTreeSet, HashSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -161,8 +161,31 @@ impl Letters {
         next(last.unwrap_or_else(|last| last))
     }
 
-    /// Takes letters one by one, oldest first, and gives each to `visit`, which says whether it is to be removed.
-    async fn walk(&self, mut visit: impl FnMut(&Letter) -> bool) -> Result<(), Broken> {
+    /// The devices of all letters, each once.
+    pub(super) async fn devices(&self) -> Result<BTreeSet<String>, DeadLetterError> {
+        let mut devices = BTreeSet::new();
+        let walked = self.walk(usize::MAX, |letter| {
+            devices.extend(letter.device_id.clone());
+            false
+        });
+        walked.await.map_err(|broken| failed("read", broken))?;
+        Ok(devices)
+    }
+
+    /// Removes what may not be shown any more; says how many that were.
+    pub(super) async fn erase(&self, forgotten: &ForgottenDevices) -> Result<u64, DeadLetterError> {
+        let mut erased = 0;
+        let walked = self.walk(usize::MAX, |letter| {
+            let goes = forgotten.hide(letter.device_id.as_deref(), letter.at);
+            erased += u64::from(goes);
+            goes
+        });
+        walked.await.map_err(|broken| failed("erase from", broken))?;
+        Ok(erased)
+    }
+
+    /// Takes letters one by one, oldest first, at most so many, and gives each to `visit`, which says whether it is to be removed.
+    async fn walk(&self, most: usize, mut visit: impl FnMut(&Letter) -> bool) -> Result<(), Broken> {
         let _turn = self.looking.lock().await;
         let live = timeout(self.shared.options.deadlines.call, async {
             self.shared.standing.may_give().await;
@@ -171,7 +194,7 @@ impl Letters {
         let live = live.await.map_err(|_| Broken::new("there is no connection to the broker"))?;
         let channel = live.channel().await?;
         let (mut last_id, mut kept) = (0, 0);
-        for _ in 0..MOST_LISTED {
+        for _ in 0..most {
             let got = channel.basic_get(DEAD_LETTERS.into(), BasicGetOptions::default());
             let Some(got) = live.ask("give a dead letter", got).await? else { break };
             let letter = Letter::of(&got, last_id);
@@ -265,7 +288,7 @@ impl LetterBox for Letters {
     fn list(&self) -> BoxFuture<'_, Result<Vec<DeadLetter>, DeadLetterError>> {
         Box::pin(async move {
             let mut letters = Vec::new();
-            let walked = self.walk(|letter| {
+            let walked = self.walk(MOST_LISTED, |letter| {
                 letters.push(DeadLetter {
                     id: letter.id,
                     place: letter.id,
@@ -287,7 +310,7 @@ impl LetterBox for Letters {
     fn requeued(&self, ids: Vec<u64>, _at: Timestamp) -> BoxFuture<'_, Result<(), DeadLetterError>> {
         Box::pin(async move {
             let ids: HashSet<u64> = ids.into_iter().collect();
-            self.walk(|letter| ids.contains(&letter.id)).await.map_err(|broken| failed("requeue from", broken))
+            self.walk(MOST_LISTED, |letter| ids.contains(&letter.id)).await.map_err(|broken| failed("requeue from", broken))
         })
     }
 

@@ -18,6 +18,8 @@ pub struct RabbitOptions {
     pub node: String,
     /// Whether this process consumes (role `state`).
     pub consumes: bool,
+    /// Whether it may be the first to use the broker, and has the broker remember how. Otherwise it only uses what others set up.
+    pub founds: bool,
     /// The id of the store's log, once known ([`super::RabbitQueue::set_log_id`]).
     pub log_id: Option<String>,
     /// Beyond so many bytes a partition takes nothing; `None`: as much as the broker has room for.
@@ -63,6 +65,7 @@ impl RabbitOptions {
             prefetch: 16,
             node: node.into(),
             consumes: true,
+            founds: true,
             log_id: None,
             max_partition_bytes: None,
             deadlines: Deadlines::default(),

@@ -144,7 +144,10 @@ impl SettingUp {
 
     /// Sets up, and waits until that has to be done again.
     async fn use_it(&mut self, live: &Arc<Live>) -> Result<(), NotOurs> {
-        let RabbitOptions { partitions, max_partition_bytes, consumes, .. } = self.options;
+        let RabbitOptions { partitions, max_partition_bytes, consumes, founds, .. } = self.options;
+        if !founds {
+            identity::must_be_settled(live).await?;
+        }
         identity::settle_partitions(live, partitions).await?;
         // From now on `broker reset` sees that somebody uses them.
         let mut presence = be_seen(live).await?;

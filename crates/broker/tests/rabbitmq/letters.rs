@@ -1,8 +1,10 @@
 //! Dead letters at the broker.
 
 use crate::support::*;
-use fieldwatch_broker::{LetterBox, NewLetter, Parking, RabbitQueue};
+use fieldwatch_broker::{ForgottenDevices, LetterBox, NewLetter, Parking, RabbitOptions, RabbitQueue};
+use fieldwatch_domain::Timestamp;
 use fieldwatch_wire::queued::{EntryForm, Request, read_entry};
+use std::time::Duration;
 
 fn letter(place: u64, body: &[u8]) -> NewLetter<'_> {
     let (device_id, form, parked_at) = (Some("device-0"), EntryForm::Line, now());
@@ -44,4 +46,50 @@ async fn letters_are_listed_in_order_again_and_again_and_removed_when_requeued()
     let other = RabbitQueue::open(options(&url, "b"));
     wait_for("the other counts", || LetterBox::waiting(other.as_ref()) == 3).await;
     assert_eq!(other.list().await.expect("a list").len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_from_before_their_device_was_forgotten_are_erased_and_the_others_stay_in_order() {
+    let test = "letters_from_before_their_device_was_forgotten_are_erased_and_the_others_stay_in_order";
+    let Some((broker, _guard)) = shared_broker(test).await else { return };
+    let queue = RabbitQueue::open(options(&broker.url(&broker.create_vhost()), "a"));
+    queue.ready(PATIENCE).await.expect("it is ready");
+    let (before, after) = (Timestamp::from_unix_ms(1_000), Timestamp::from_unix_ms(3_000));
+    let parked = [("a", before), ("b", before), ("a", before), ("c", after), ("a", after), ("b", after)];
+    for (place, (device, parked_at)) in (1..).zip(parked) {
+        let parked = NewLetter { device_id: Some(device), parked_at, ..letter(place, b"{}") };
+        queue.park(parked).await.expect("parked");
+    }
+    let nobodys = NewLetter { device_id: None, parked_at: before, ..letter(99, b"no line") };
+    queue.park(nobodys).await.expect("parked");
+    let devices: Vec<String> = queue.letter_devices().await.expect("devices").into_iter().collect();
+    assert_eq!(devices, ["a", "b", "c"]);
+
+    let mut forgotten = ForgottenDevices::default();
+    forgotten.add("a", Timestamp::from_unix_ms(2_000));
+    forgotten.add("c", Timestamp::from_unix_ms(2_000));
+    assert_eq!(queue.erase_letters(&forgotten).await.expect("erased"), 2);
+    let left = queue.list().await.expect("a list");
+    let left: Vec<_> = left.iter().map(|letter| (letter.device_id.as_deref(), letter.parked_at)).collect();
+    let kept = [(Some("b"), before), (Some("c"), after), (Some("a"), after), (Some("b"), after), (None, before)];
+    assert_eq!(left, kept);
+    assert_eq!(queue.erase_letters(&forgotten).await.expect("nothing to erase"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_looks_founds_nothing_and_is_told_at_once_why_not() {
+    let Some((broker, _guard)) = shared_broker("who_only_looks_founds_nothing_and_is_told_at_once_why_not").await else { return };
+    let url = broker.url(&broker.create_vhost());
+    let looking = |partitions| RabbitOptions { consumes: false, founds: false, log_id: None, partitions, ..options(&url, "looks") };
+    let refused = RabbitQueue::open(looking(8)).ready(PATIENCE).await.expect_err("nothing is there");
+    assert!(refused.contains("nobody has used this broker"), "{refused}");
+    // Had it founded anything, this process with another number would be refused.
+    let queue = RabbitQueue::open(options(&url, "a"));
+    queue.ready(PATIENCE).await.expect("it is ready");
+    RabbitQueue::open(looking(4)).ready(PATIENCE).await.expect("it is ready, too");
+    let refused = RabbitQueue::open(looking(8)).ready(PATIENCE).await.expect_err("another number");
+    assert!(refused.contains("4 partitions") && refused.contains("configured for 8"), "{refused}");
+    let nowhere = RabbitQueue::open(options("amqp://u:p@127.0.0.1:1", "nowhere"));
+    let refused = nowhere.ready(Duration::from_millis(300)).await.expect_err("nobody is there");
+    assert!(refused.contains("no connection to the broker"), "{refused}");
 }

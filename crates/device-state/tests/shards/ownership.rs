@@ -189,3 +189,35 @@ async fn silence_is_noticed_by_the_owner_of_the_moment_and_counted_from_when_it_
     let types: Vec<EventType> = nodes.events(1).into_iter().map(|(_, event)| event).collect();
     assert_eq!(types, [EventType::Created, EventType::GoneSilent], "and it is told once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_shelves_of_a_gained_partition_are_saved_when_the_store_wants_it() {
+    let mut nodes = Nodes::start(&options());
+    for partition in 0..PARTITIONS {
+        nodes.common.broker.give(partition, 0, true);
+    }
+    nodes.send(1);
+    nodes.until("it is stored", Nodes::all_is_stored).await;
+    nodes.common.store.inner.lock().wants_snapshots = true;
+    let saved = |nodes: &Nodes| {
+        let inner = nodes.common.store.inner.lock();
+        inner.snapshots.iter().map(|snapshot| snapshot.shelf).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    nodes.until("all shelves are saved", |nodes| saved(nodes) == fieldwatch_domain::SHELVES).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn being_fenced_off_is_no_trouble_and_what_is_wrong_stays_told_until_it_is_not() {
+    let mut nodes = Nodes::start(&options());
+    for partition in 0..PARTITIONS {
+        nodes.common.broker.give(partition, 0, true);
+    }
+    nodes.send(1);
+    nodes.until("it is stored", Nodes::all_is_stored).await;
+    let device = nodes.numbers.number(&id(1));
+    nodes.common.taken_over_by.lock().insert(device.shelf() as u16 % PARTITIONS, 1);
+    nodes.common.broker.owners.lock().insert(device.shelf() as u16 % PARTITIONS, 1);
+    nodes.send(1);
+    nodes.until("it was fenced off", |nodes| !nodes.common.broker.given_up.lock().is_empty()).await;
+    assert_eq!(nodes.processes[0].running.trouble(), None);
+}

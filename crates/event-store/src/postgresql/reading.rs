@@ -44,6 +44,9 @@ const LOAD: &str = "WITH saved AS (SELECT position, version, state FROM fieldwat
      SELECT 1, position, record FROM fieldwatch_late_readings WHERE device_id = $1 AND position > (SELECT position FROM since) UNION ALL \
      SELECT 2, position, records FROM fieldwatch_observations WHERE shelf = $2 AND last > (SELECT position FROM since)";
 
+/// Where a device was forgotten last. The row stays when the event is older than what is kept.
+const LAST_FORGOTTEN: &str = "SELECT position FROM fieldwatch_forgotten WHERE device_id = $1";
+
 /// The events after a position, and with each, or without any, how far the log reaches.
 const READ_ALL: &str = "SELECT l.position, l.earliest, e.position, e.record FROM fieldwatch_log AS l LEFT JOIN LATERAL ( \
        SELECT e.position, e.record FROM fieldwatch_events AS e LEFT JOIN fieldwatch_forgotten AS f ON f.device_id = e.device_id \
@@ -82,6 +85,15 @@ pub(super) async fn history(
         Entry::Observation(_) | Entry::Passivated(_) => None,
     });
     Ok(HistoryPage { entries: entries.collect(), more: rows.len() > limit, cut_before: cut })
+}
+
+/// See [`EventStore::last_forgotten`](crate::EventStore::last_forgotten).
+pub(super) async fn last_forgotten(shared: &Shared, device: DeviceNumber) -> Result<Option<u64>, ReadError> {
+    let id = shared.numbers.id(device);
+    let id = &id.as_str();
+    let rows = shared.pool.read(|connection| async move { connection.rows(LAST_FORGOTTEN, &[id]).await });
+    let rows = rows.await.map_err(|failure| failed(&failure))?;
+    Ok(rows.first().map(|row| row.get::<_, i64>(0) as u64))
 }
 
 /// See [`EventStore::load`](crate::EventStore::load): exactly the state that a recovery would give.

@@ -1,6 +1,6 @@
 //! The files and the environment that keep a broker private, small and quiet.
 
-use super::{Ports, VHOSTS};
+use super::{Ports, VHOSTS, epmd};
 use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
 pub(super) const USER: &str = "fieldwatch";
@@ -73,6 +73,7 @@ pub(super) fn environment(dir: &Path, ports: &Ports) -> Vec<(&'static str, Strin
         ("RABBITMQ_ADVANCED_CONFIG_FILE", path("advanced.config")),
         ("RABBITMQ_CONF_ENV_FILE", path("none.conf")),
         ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", calm.into()),
+        (epmd::START_NONE.0, epmd::START_NONE.1.into()),
         ("RABBITMQ_CTL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none".into()),
     ]
 }

@@ -1,26 +1,33 @@
 //! `fieldwatch dead-letters list|show|requeue`: readings that could not be processed.
 //!
 //! Listing reads the files beside a server. Requeuing writes: the server that holds the data folder is asked to do it, and where there is
-//! none, this process takes the folder for a moment.
+//! none, this process takes the folder for a moment. Of a queue at a broker the letters are there, too.
 
 mod requeue;
+
+mod at_broker;
 
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, anyhow};
 use fieldwatch_broker::{DeadLetter, DeadLetters};
 use fieldwatch_domain::{Reading, Timestamp};
-use fieldwatch_wire::queued::{Request, read_entry};
+use fieldwatch_wire::queued::{EntryForm, Request, read_entry};
 use fieldwatch_wire::text::{write_celsius, write_json_string, write_location, write_timestamp};
 
-use super::load_settings;
+use super::{load_settings, wants_progress};
 use crate::cli::{self, Common};
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::output::write_text;
+use crate::progress::Progress;
+use crate::settings::QueueKind;
 
 pub(crate) fn run(common: &Common, letters: &cli::DeadLetters) -> Result<(), Failure> {
     let settings = load_settings(common)?.settings;
+    if settings.queue.kind == QueueKind::RabbitMq {
+        return at_broker::run(&settings, letters, Progress::on_stderr(wants_progress(common)));
+    }
     let folder = DataFolder::at(&settings.data_dir);
     folder.must_exist()?;
     match letters {
@@ -60,12 +67,26 @@ fn show(letter: &DeadLetter) -> String {
         on_one_line(&letter.reason),
     );
     let _ = writeln!(text, "asked     {}", asked(letter));
-    text.push_str("bytes     ");
-    for byte in &letter.body {
-        let _ = write!(text, "{byte:02x}");
+    match printable(letter) {
+        Some(line) => {
+            let _ = writeln!(text, "text      {}", line.trim_end());
+        }
+        None => {
+            text.push_str("bytes     ");
+            for byte in &letter.body {
+                let _ = write!(text, "{byte:02x}");
+            }
+            text.push('\n');
+        }
     }
-    text.push('\n');
     text
+}
+
+/// The bytes as they came, where they are text that does nothing to a terminal.
+fn printable(letter: &DeadLetter) -> Option<&str> {
+    let text = str::from_utf8(&letter.body).ok().filter(|_| letter.form == EntryForm::Line)?;
+    let harmless = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
+    text.chars().all(harmless).then_some(text)
 }
 
 /// What the device was asked, as JSON: a reading as the API takes it.
@@ -119,7 +140,7 @@ fn on_one_line(text: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use fieldwatch_domain::{Celsius, Location, ReadingId};
-    use fieldwatch_wire::queued::{ENTRY_HEADER, EntryForm, write_reading};
+    use fieldwatch_wire::queued::{ENTRY_HEADER, write_reading};
 
     use super::*;
 
@@ -162,6 +183,14 @@ pub(crate) mod tests {
         let reading = r#"{"deviceId":"AL-0012","temperature":48.5,"location":{"lat":38.5698,"lon":45.6974},"at":"2026-01-01T00:00:00.000Z","readingId":"x1","receivedAt":"2026-01-01T00:00:00.500Z"}"#;
         assert!(shown.contains(&format!("asked     {reading}\n")), "{shown}");
         assert!(show(&DeadLetter { body: vec![0xff, 0x0a], ..letter(1, "a") }).ends_with("bytes     ff0a\n"));
+    }
+
+    #[test]
+    fn text_is_shown_as_it_came_unless_it_would_do_something_to_a_terminal() {
+        let line = |body: &[u8]| show(&DeadLetter { form: EntryForm::Line, body: body.to_vec(), ..letter(1, "a") });
+        assert!(line(b"{\"deviceId\": \"a\"}\n").ends_with("\ntext      {\"deviceId\": \"a\"}\n"));
+        assert!(line(b"a\x1b[2J").ends_with("\nbytes     611b5b324a\n"));
+        assert!(line(&[0xff]).ends_with("\nbytes     ff\n"));
     }
 
     #[test]

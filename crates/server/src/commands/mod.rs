@@ -12,6 +12,8 @@ pub(crate) mod events;
 
 pub(crate) mod dead_letters;
 
+pub(crate) mod broker;
+
 pub(crate) mod config;
 
 pub(crate) mod openapi;

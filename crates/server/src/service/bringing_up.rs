@@ -58,6 +58,7 @@ pub(super) async fn bring_up(plan: &Plan, parts: &Arc<Parts>, queue: &Queue) -> 
         Vec::new()
     };
     parts.late.store_is(Arc::clone(&store));
+    queue.store_is(&store, &parts.numbers);
 
     let forgetting = match queue.own_letters() {
         Some(letters) => Some(forgetting(&store, letters, parts).await?),

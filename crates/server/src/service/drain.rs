@@ -22,7 +22,9 @@ impl Service {
         end_at_last(self.limits.stop_at_last);
         self.intake.cancel();
 
-        self.queue.stop_moving().await;
+        if timeout(self.limits.stop_moving, self.queue.stop_moving()).await.is_err() {
+            warn!("the mover of the original queue did not stop in time; what it has in hand goes back to the broker");
+        }
         // A start that is still going on gives its devices up.
         self.bringing_up.abort();
         let queue = self.queue.shared();

@@ -13,6 +13,8 @@ pub(crate) mod queue;
 
 pub(crate) mod store;
 
+pub(crate) mod broker_letters;
+
 mod bringing_up;
 
 mod recovery;

@@ -8,7 +8,8 @@ use fieldwatch_broker::{
     DeadLetters, EmbeddedQueue, EmbeddedQueueOptions, LetterBox, MoverMetrics, Names, Original, OriginalMover, OriginalOptions,
     Parking, RabbitAddress, RabbitOptions, RabbitQueue, ReadingQueue,
 };
-use fieldwatch_domain::Timestamp;
+use fieldwatch_domain::{DeviceNumbers, Timestamp};
+use fieldwatch_event_store::EventStore;
 use fieldwatch_gateway::{NamedCounter, Note};
 use fieldwatch_wire::ingest::LocalClock;
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +17,7 @@ use tokio::task::spawn_blocking;
 
 use super::Plan;
 use super::bringing_up::now;
+use super::broker_letters::BrokerLetters;
 use super::parts::ingest_limits;
 use crate::settings::{OriginalTopology, QueueKind, Role, Settings};
 
@@ -30,7 +32,7 @@ pub(crate) struct Queue {
 #[derive(Clone)]
 enum Kind {
     Embedded(Arc<EmbeddedQueue>, DeadLetters),
-    RabbitMq(Arc<RabbitQueue>, Option<Arc<OriginalMover>>),
+    RabbitMq(Arc<RabbitQueue>, Arc<BrokerLetters>, Option<Arc<OriginalMover>>),
 }
 
 impl Queue {
@@ -50,8 +52,9 @@ impl Queue {
         } else {
             None
         };
-        let (letters, parking) = (Arc::clone(&queue) as _, Arc::clone(&queue) as _);
-        Ok(Self { kind: Kind::RabbitMq(queue, mover), letters, parking })
+        let letters = Arc::new(BrokerLetters::new(&queue));
+        let parking = Arc::clone(&letters) as _;
+        Ok(Self { kind: Kind::RabbitMq(queue, Arc::clone(&letters), mover), letters, parking })
     }
 
     async fn embedded(plan: &Plan) -> anyhow::Result<Self> {
@@ -73,7 +76,7 @@ impl Queue {
     pub(super) fn shared(&self) -> Arc<dyn ReadingQueue> {
         match &self.kind {
             Kind::Embedded(queue, _) => Arc::clone(queue) as _,
-            Kind::RabbitMq(queue, _) => Arc::clone(queue) as _,
+            Kind::RabbitMq(queue, ..) => Arc::clone(queue) as _,
         }
     }
 
@@ -81,7 +84,15 @@ impl Queue {
     pub(super) fn goes_to(&self, log_id: &str) {
         match &self.kind {
             Kind::Embedded(..) => {}
-            Kind::RabbitMq(queue, _) => queue.set_log_id(log_id),
+            Kind::RabbitMq(queue, ..) => queue.set_log_id(log_id),
+        }
+    }
+
+    /// The store has recovered: it knows which devices were forgotten.
+    pub(super) fn store_is(&self, store: &Arc<dyn EventStore>, numbers: &Arc<DeviceNumbers>) {
+        match &self.kind {
+            Kind::Embedded(..) => {}
+            Kind::RabbitMq(_, letters, _) => letters.store_is(store, numbers),
         }
     }
 
@@ -95,14 +106,14 @@ impl Queue {
 
     /// What there is to say of the original's queue, for people.
     pub(super) fn notes(&self) -> Vec<Note> {
-        let Kind::RabbitMq(_, Some(mover)) = &self.kind else { return Vec::new() };
+        let Kind::RabbitMq(_, _, Some(mover)) = &self.kind else { return Vec::new() };
         let mover = Arc::clone(mover);
         vec![Box::new(move || Some(mover.status().text).filter(|text| !text.is_empty()))]
     }
 
     /// What is counted about the original's queue.
     pub(super) fn counters(&self) -> Vec<NamedCounter> {
-        let Kind::RabbitMq(_, Some(mover)) = &self.kind else { return Vec::new() };
+        let Kind::RabbitMq(_, _, Some(mover)) = &self.kind else { return Vec::new() };
         let MoverMetrics { moved, unusable, redelivered, ahead } = mover.metrics();
         let named = |name, help, counter: &Counter| NamedCounter { name, help, counter: counter.clone() };
         vec![
@@ -115,7 +126,7 @@ impl Queue {
 
     /// Ends what moves readings here from elsewhere; what is on the way is finished.
     pub(super) async fn stop_moving(&self) {
-        if let Kind::RabbitMq(_, Some(mover)) = &self.kind {
+        if let Kind::RabbitMq(_, _, Some(mover)) = &self.kind {
             mover.stop().await;
         }
     }
@@ -130,7 +141,7 @@ impl Queue {
                 let tidying = spawn_blocking(move || letters.tidy(now, undecided_from));
                 Ok(tidying.await.context("tidying the dead letters failed")??)
             }
-            Kind::RabbitMq(..) => Ok(()),
+            Kind::RabbitMq(_, letters, _) => letters.tidy().await,
         }
     }
 
@@ -138,7 +149,7 @@ impl Queue {
     pub(super) fn close(&self) {
         match &self.kind {
             Kind::Embedded(queue, _) => queue.close(),
-            Kind::RabbitMq(queue, _) => queue.close(),
+            Kind::RabbitMq(queue, ..) => queue.close(),
         }
     }
 }

@@ -75,7 +75,7 @@ fn directly(folder: &DataFolder, queue_max_bytes: u64, id: Option<u64>) -> Resul
 }
 
 /// The letter that is meant, or all that wait.
-fn choose(all: &[DeadLetter], id: Option<u64>) -> anyhow::Result<Vec<&DeadLetter>> {
+pub(super) fn choose(all: &[DeadLetter], id: Option<u64>) -> anyhow::Result<Vec<&DeadLetter>> {
     let Some(id) = id else { return Ok(all.iter().filter(|letter| letter.requeued_at.is_none()).collect()) };
     let letter = find(all, id)?;
     if letter.requeued_at.is_some() {
@@ -98,7 +98,7 @@ fn entries(letters: &[&DeadLetter], partitions: u16) -> Entries {
     entries
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::EPOCH.plus(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
