@@ -49,7 +49,7 @@ choose_database_user() {
   as_database_user=(--reuid postgres --regid postgres --clear-groups)
   chown postgres:postgres "$folder/postgresql" "$folder/logs/postgresql.log"
   setpriv "${as_database_user[@]}" test -x "$folder/postgresql" ||
-    fail "The user postgres, as whom the database runs, cannot reach $folder: name a folder outside of ${HOME:-/root}."
+    fail "The user postgres, as whom the database runs, cannot reach $folder: a folder above it is closed to others. Name another one."
 }
 
 # --- secrets: made once, readable by their owner only ----------------------------------------------------------------

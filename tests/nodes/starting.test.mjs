@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { balanced, node, readiness, startNodes } from "../harness/nodes.mjs";
+import { balanced, drained, node, nodeEnvironment, readiness, startNodes } from "../harness/nodes.mjs";
 import { proxyBefore } from "../harness/proxy.mjs";
 import { realServers } from "../harness/real_servers.mjs";
 import { reading } from "../harness/reporting.mjs";
+import { fieldwatch } from "../harness/server.mjs";
 import { waitUntil } from "../harness/wait.mjs";
 
 const timeout = 240_000;
@@ -115,4 +116,30 @@ test("a node whose broker goes silent answers each POST, and takes readings agai
   proxy.pass();
   await waitUntil("readings are taken again", async () => (await post(one, reading("c", 3))).status === 202, 60_000);
   await one.ready(60_000);
+});
+
+test("the number of partitions is changed offline, by `broker reset`, and devices go on", { skip, timeout }, async (t) => {
+  const { nodes: [first], brokerUrl, databaseUrl } = await startNodes(t, servers, { each: [{}] });
+  const reset = () => fieldwatch(["broker", "reset"], { env: nodeEnvironment({ brokerUrl, databaseUrl }) });
+  const ids = Array.from({ length: 20 }, (_, number) => `device-${number}`);
+  assert.equal((await post(first, ids.map((id) => reading(id, 1)))).status, 202);
+  await waitUntil("all are known", async () => (await first.devices()).length === ids.length);
+  await drained([first]);
+
+  const inUse = await reset();
+  assert.equal(inUse.code, 1, inUse.stdout + inUse.stderr);
+  t.diagnostic(inUse.stderr.trim());
+  assert.equal((await first.stop()).code, 0);
+  const done = await reset();
+  assert.equal(done.code, 0, done.stderr);
+  t.diagnostic((done.stdout + done.stderr).trim());
+
+  const next = await node(t, { brokerUrl, databaseUrl, env: { FIELDWATCH_QUEUE__RABBITMQ__PARTITIONS: "8" } });
+  await next.start();
+  assert.deepEqual(await balanced([next]), [8]);
+  assert.equal((await post(next, ids.map((id) => reading(id, 50)))).status, 202);
+  await waitUntil("each has gone on from where it was", async () => {
+    const devices = await next.devices();
+    return devices.length === ids.length && devices.every(({ temperature, version }) => temperature === 50 && version === 2);
+  });
 });
