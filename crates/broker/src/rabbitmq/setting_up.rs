@@ -144,10 +144,18 @@ impl SettingUp {
 
     /// Sets up, and waits until that has to be done again.
     async fn use_it(&mut self, live: &Arc<Live>) -> Result<(), NotOurs> {
-        let RabbitOptions { partitions, max_partition_bytes, consumes, .. } = self.options;
-        identity::settle_partitions(live, partitions).await?;
+        identity::settle_partitions(live, self.options.partitions).await?;
         // From now on `broker reset` sees that somebody uses them.
         let mut presence = be_seen(live).await?;
+        let used = self.use_seen(live, &mut presence).await;
+        // Whatever happened: on a working connection a channel that is only dropped stays open, and their number is limited.
+        presence.close(live).await;
+        used
+    }
+
+    /// Goes on while others see this process.
+    async fn use_seen(&mut self, live: &Arc<Live>, presence: &mut Held) -> Result<(), NotOurs> {
+        let RabbitOptions { partitions, max_partition_bytes, consumes, .. } = self.options;
         check_no_reset(live).await?;
         let log_id = self.log_id.borrow_and_update().clone();
         if consumes && let Some(log_id) = &log_id {
@@ -167,7 +175,6 @@ impl SettingUp {
             // Nothing ever comes; an end says that somebody has taken the marker away.
             _ = presence.next() => {}
         }
-        presence.close(live).await;
         Ok(())
     }
 }
