@@ -13,12 +13,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 use tokio::sync::mpsc;
 use tracing::warn;
 
 /// The messages of some partitions, while this process owns them.
 pub(super) struct RabbitConsumer {
+    shared: Arc<Shared>,
     happenings: mpsc::UnboundedReceiver<Happening>,
     orders: BTreeMap<u16, mpsc::UnboundedSender<Order>>,
     ours: BTreeMap<u16, Ours>,
@@ -59,7 +61,16 @@ impl RabbitConsumer {
             letters.runtime().spawn(stand.run());
             orders.insert(partition, orders_in);
         }
-        Self { happenings, orders, ours: BTreeMap::new(), given_up: BTreeMap::new(), changes: VecDeque::new(), last: 0 }
+        Self::of(Arc::clone(shared), happenings, orders)
+    }
+
+    fn of(
+        shared: Arc<Shared>,
+        happenings: mpsc::UnboundedReceiver<Happening>,
+        orders: BTreeMap<u16, mpsc::UnboundedSender<Order>>,
+    ) -> Self {
+        let (ours, given_up, changes) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+        Self { shared, happenings, orders, ours, given_up, changes, last: 0 }
     }
 
     fn take_in(&mut self, happening: Happening) {
@@ -214,10 +225,12 @@ impl Consumer for RabbitConsumer {
             warn!(partition, "the partition's checkpoint is of another kind of queue; everything that waits is taken");
         }
         ours.progress = Some(progress.flatten().unwrap_or_default());
+        self.shared.seen(partition).has_begun();
     }
 
     fn give_up(&mut self, partition: u16) {
         if let Some(ours) = self.ours.remove(&partition) {
+            self.shared.seen(partition).was_given_up(Instant::now());
             self.given_up.insert(partition, ours.channel);
             self.order(partition, Order::Leave { channel: ours.channel });
         }
