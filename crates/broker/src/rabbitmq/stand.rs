@@ -182,9 +182,13 @@ impl Stand {
     /// Takes a message in.
     async fn take(&self, delivery: Delivery, channel: u64) -> Result<(), ()> {
         let Delivery { delivery_tag: tag, redelivered, properties, data: body, .. } = delivery;
-        let (mark, lines) = match message::read(&properties) {
-            Format::Lines(mark) => (mark, message::lines(&body)),
-            Format::Unknown => {
+        let known = match message::read(&properties) {
+            Format::Lines(mark) => message::lines(&body).map(|lines| (mark, lines)),
+            Format::Unknown => None,
+        };
+        let (mark, lines) = match known {
+            Some(known) => known,
+            None => {
                 error!(partition = self.partition, bytes = body.len(), "a message of an unknown format is parked whole");
                 self.letters.park_message(self.partition, &body, &self.shared.stop).await?;
                 (None, Vec::new())
