@@ -11,6 +11,7 @@ use super::{
     shared::{Shared, Unacknowledged},
     topology::queue_of,
 };
+use crate::BoxFuture;
 use fieldwatch_wire::ingest::parse_rfc3339;
 use futures_util::FutureExt;
 use lapin::{
@@ -70,6 +71,9 @@ pub(super) struct Stand {
     pub(super) happenings: mpsc::UnboundedSender<Happening>,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
 }
+
+/// A message of an unknown format, until it waits among the dead letters.
+type BeingParked = BoxFuture<'static, Result<Message, ()>>;
 
 /// Why a channel is gone.
 enum End {
@@ -135,12 +139,20 @@ impl Stand {
         let shared = Arc::clone(&self.shared);
         let partition = self.partition;
         let mut leave_at = None;
+        let mut being_parked: Option<BeingParked> = None;
         // Who was asked to step aside while already leaving, is asked no more.
         let _ = shared.partition(partition).step_aside.notified().now_or_never();
         let end = loop {
             let parting = async {
                 match leave_at {
                     Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let is_parking = being_parked.is_some();
+            let parked = async {
+                match &mut being_parked {
+                    Some(parking) => parking.await,
                     None => std::future::pending().await,
                 }
             };
@@ -165,12 +177,22 @@ impl Stand {
                     leave_at = Some(Instant::now() + PARTING);
                     let _ = self.happenings.send(Happening::Leaving { partition, channel });
                 }
-                delivery = held.next() => match delivery {
+                parked = parked => {
+                    being_parked = None;
+                    let Ok(message) = parked else { break End::Lost };
+                    // Otherwise it goes back, too.
+                    if leave_at.is_none() && self.came(message, channel).is_err() {
+                        break End::Lost;
+                    }
+                }
+                // Nothing may overtake what is being parked.
+                delivery = held.next(), if !is_parking => match delivery {
                     None => break End::Lost,
                     // It goes back with the channel, in order.
                     Some(_) if leave_at.is_some() => {}
-                    Some(delivery) => if self.take(delivery, channel).await.is_err() {
-                        break End::Lost;
+                    Some(delivery) => match self.take(delivery, channel) {
+                        Ok(parking) => being_parked = parking,
+                        Err(()) => break End::Lost,
                     },
                 },
             }
@@ -179,21 +201,15 @@ impl Stand {
         end
     }
 
-    /// Takes a message in.
-    async fn take(&self, delivery: Delivery, channel: u64) -> Result<(), ()> {
+    /// Takes a message in. One of an unknown format comes only when it is parked, for which the stand has to wait.
+    fn take(&self, delivery: Delivery, channel: u64) -> Result<Option<BeingParked>, ()> {
         let Delivery { delivery_tag: tag, redelivered, properties, data: body, .. } = delivery;
         let known = match message::read(&properties) {
             Format::Lines(mark) => message::lines(&body).map(|lines| (mark, lines)),
             Format::Unknown => None,
         };
-        let (mark, lines) = match known {
-            Some(known) => known,
-            None => {
-                error!(partition = self.partition, bytes = body.len(), "a message of an unknown format is parked whole");
-                self.letters.park_message(self.partition, &body, &self.shared.stop).await?;
-                (None, Vec::new())
-            }
-        };
+        let is_known = known.is_some();
+        let (mark, lines) = known.unwrap_or_default();
         {
             let mut seen = self.shared.seen(self.partition);
             seen.is_ours = true;
@@ -206,6 +222,20 @@ impl Stand {
             seen.unacknowledged.push_back(Unacknowledged { tag, lines: count, received_at });
         }
         let message = Message { tag, mark, body, lines };
+        if is_known {
+            return self.came(message, channel).map(|()| None);
+        }
+        error!(partition = self.partition, bytes = message.body.len(), "a message of an unknown format is parked whole");
+        let (letters, stop, partition) = (Arc::clone(&self.letters), self.shared.stop.clone(), self.partition);
+        Ok(Some(Box::pin(async move {
+            letters.park_message(partition, &message.body, &stop).await?;
+            // Without lines it is only to be acknowledged.
+            Ok(Message { body: Vec::new(), ..message })
+        })))
+    }
+
+    /// Hands a message over.
+    fn came(&self, message: Message, channel: u64) -> Result<(), ()> {
         self.happenings.send(Happening::Came { partition: self.partition, channel, message }).map_err(drop)
     }
 }
