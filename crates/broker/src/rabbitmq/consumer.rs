@@ -57,6 +57,7 @@ impl RabbitConsumer {
                 partition,
                 happenings: sender.clone(),
                 orders: orders_out,
+                something_came: false,
             };
             letters.runtime().spawn(stand.run());
             orders.insert(partition, orders_in);
@@ -94,6 +95,7 @@ impl RabbitConsumer {
                 }
             }
             Happening::Gone { partition, channel } => {
+                self.order(partition, Order::Heard { channel });
                 if self.ours.get(&partition).is_none_or(|ours| ours.channel != channel) {
                     return;
                 }

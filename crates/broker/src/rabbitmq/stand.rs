@@ -61,6 +61,8 @@ pub(super) enum Order {
     Acknowledge { channel: u64, tag: u64 },
     /// To let another process own the partition, and stand by again after a while.
     Leave { channel: u64 },
+    /// The consumer knows that the channel is gone, and holds nothing of it.
+    Heard { channel: u64 },
 }
 
 /// A stand for one partition.
@@ -70,6 +72,8 @@ pub(super) struct Stand {
     pub(super) partition: u16,
     pub(super) happenings: mpsc::UnboundedSender<Happening>,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
+    /// Whether the consumer was given something of the present channel.
+    pub(super) something_came: bool,
 }
 
 /// A message of an unknown format, until it waits among the dead letters.
@@ -107,8 +111,13 @@ impl Stand {
                     End::Lost
                 }
             };
+            let something_came = std::mem::take(&mut self.something_came);
             // An error says that the consumer is gone, and with it the orders.
             let _ = self.happenings.send(Happening::Gone { partition: self.partition, channel });
+            // While a shard waits for its store nobody takes in what came: each channel would add to it.
+            if something_came && !matches!(end, End::Stopped) && !self.until_heard(channel).await {
+                return;
+            }
             let pause = match end {
                 End::Stopped => return,
                 End::Left => self.shared.options.deadlines.hello * 3,
@@ -120,6 +129,22 @@ impl Stand {
             }
             if self.orders.is_closed() {
                 return;
+            }
+        }
+    }
+
+    /// Waits until the consumer knows that a channel is gone; false when there is none any more.
+    async fn until_heard(&mut self, channel: u64) -> bool {
+        let stop = self.shared.stop.clone();
+        loop {
+            tokio::select! {
+                () = stop.asked() => return false,
+                order = self.orders.recv() => match order {
+                    None => return false,
+                    Some(Order::Heard { channel: of }) if of == channel => return true,
+                    // For a channel that is gone.
+                    Some(_) => {}
+                }
             }
         }
     }
@@ -202,7 +227,7 @@ impl Stand {
     }
 
     /// Takes a message in. One of an unknown format comes only when it is parked, for which the stand has to wait.
-    fn take(&self, delivery: Delivery, channel: u64) -> Result<Option<BeingParked>, ()> {
+    fn take(&mut self, delivery: Delivery, channel: u64) -> Result<Option<BeingParked>, ()> {
         let Delivery { delivery_tag: tag, redelivered, properties, data: body, .. } = delivery;
         let known = match message::read(&properties) {
             Format::Lines(mark) => message::lines(&body).map(|lines| (mark, lines)),
@@ -221,6 +246,7 @@ impl Stand {
             let received_at = lines.first().and_then(|line| received_at(&body[line.clone()]));
             seen.unacknowledged.push_back(Unacknowledged { tag, lines: count, received_at });
         }
+        self.something_came = true;
         let message = Message { tag, mark, body, lines };
         if is_known {
             return self.came(message, channel).map(|()| None);
