@@ -148,6 +148,15 @@ impl SettingUp {
         // From now on `broker reset` sees that somebody uses them.
         let mut presence = be_seen(live).await?;
         let used = self.use_seen(live, &mut presence).await;
+        // Whoever publishes from now on would not be seen by `broker reset`.
+        let pending = Permission::Pending("the broker is being set up again".into());
+        self.give.send_if_modified(|now| {
+            let was_granted = *now == Permission::Granted;
+            if was_granted {
+                *now = pending;
+            }
+            was_granted
+        });
         // Whatever happened: on a working connection a channel that is only dropped stays open, and their number is limited.
         presence.close(live).await;
         used
