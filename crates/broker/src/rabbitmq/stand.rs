@@ -222,8 +222,27 @@ impl Stand {
                 },
             }
         };
+        if matches!(end, End::Stopped) {
+            self.acknowledge_the_last(live, &held, channel).await;
+        }
         held.close(live).await;
         end
+    }
+
+    /// What is stored already is not to come again at the next owner.
+    async fn acknowledge_the_last(&mut self, live: &Live, held: &Held, channel: u64) {
+        let mut last = None;
+        while let Ok(order) = self.orders.try_recv() {
+            if let Order::Acknowledge { channel: of, tag } = order
+                && of == channel
+            {
+                last = last.max(Some(tag));
+            }
+        }
+        if let Some(tag) = last {
+            // What is not taken comes again, and is recognised.
+            let _ = acknowledge(live, held, tag).await;
+        }
     }
 
     /// Takes a message in. One of an unknown format comes only when it is parked, for which the stand has to wait.
