@@ -13,12 +13,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 use tokio::sync::mpsc;
 use tracing::warn;
 
 /// The messages of some partitions, while this process owns them.
 pub(super) struct RabbitConsumer {
+    shared: Arc<Shared>,
     happenings: mpsc::UnboundedReceiver<Happening>,
     orders: BTreeMap<u16, mpsc::UnboundedSender<Order>>,
     ours: BTreeMap<u16, Ours>,
@@ -55,11 +57,21 @@ impl RabbitConsumer {
                 partition,
                 happenings: sender.clone(),
                 orders: orders_out,
+                something_came: false,
             };
             letters.runtime().spawn(stand.run());
             orders.insert(partition, orders_in);
         }
-        Self { happenings, orders, ours: BTreeMap::new(), given_up: BTreeMap::new(), changes: VecDeque::new(), last: 0 }
+        Self::of(Arc::clone(shared), happenings, orders)
+    }
+
+    fn of(
+        shared: Arc<Shared>,
+        happenings: mpsc::UnboundedReceiver<Happening>,
+        orders: BTreeMap<u16, mpsc::UnboundedSender<Order>>,
+    ) -> Self {
+        let (ours, given_up, changes) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+        Self { shared, happenings, orders, ours, given_up, changes, last: 0 }
     }
 
     fn take_in(&mut self, happening: Happening) {
@@ -76,6 +88,15 @@ impl RabbitConsumer {
             }
             Happening::Leaving { partition, channel } => {
                 let Some(ours) = self.ours.get_mut(&partition).filter(|ours| ours.channel == channel) else { return };
+                let is_it = |change: &Next| matches!(change, Next::Gained(gained) if *gained == partition);
+                if let Some(untold) = self.changes.iter().position(is_it) {
+                    // Nobody has heard of it, and nobody has to.
+                    self.changes.remove(untold);
+                    self.ours.remove(&partition);
+                    self.given_up.insert(partition, channel);
+                    self.order(partition, Order::Leave { channel });
+                    return;
+                }
                 ours.leaving = true;
                 ours.waiting.clear();
                 if ours.outstanding == 0 {
@@ -83,6 +104,7 @@ impl RabbitConsumer {
                 }
             }
             Happening::Gone { partition, channel } => {
+                self.order(partition, Order::Heard { channel });
                 if self.ours.get(&partition).is_none_or(|ours| ours.channel != channel) {
                     return;
                 }
@@ -214,10 +236,12 @@ impl Consumer for RabbitConsumer {
             warn!(partition, "the partition's checkpoint is of another kind of queue; everything that waits is taken");
         }
         ours.progress = Some(progress.flatten().unwrap_or_default());
+        self.shared.seen(partition).has_begun();
     }
 
     fn give_up(&mut self, partition: u16) {
         if let Some(ours) = self.ours.remove(&partition) {
+            self.shared.seen(partition).was_given_up(Instant::now());
             self.given_up.insert(partition, ours.channel);
             self.order(partition, Order::Leave { channel: ours.channel });
         }
@@ -229,4 +253,66 @@ impl Consumer for RabbitConsumer {
 fn new_place() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
     LAST.fetch_add(1, Relaxed) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RabbitAddress, RabbitOptions, RabbitQueue};
+
+    const CHANNEL: u64 = 7;
+
+    /// A consumer of partition 3, which hears and orders what the test likes; there is no broker.
+    fn consumer() -> (Arc<RabbitQueue>, RabbitConsumer, mpsc::UnboundedReceiver<Order>) {
+        let address = RabbitAddress::parse("amqp://127.0.0.1:1/").expect("an address");
+        let queue = RabbitQueue::open(RabbitOptions::new(address, "a"));
+        let (orders_in, orders) = mpsc::unbounded_channel();
+        let (_, happenings) = mpsc::unbounded_channel();
+        let consumer = RabbitConsumer::of(Arc::clone(&queue.shared), happenings, BTreeMap::from([(3, orders_in)]));
+        (queue, consumer, orders)
+    }
+
+    fn came(tag: u64) -> Happening {
+        let message = Message { tag, mark: None, body: b"line".to_vec(), lines: vec![0..4] };
+        Happening::Came { partition: 3, channel: CHANNEL, message }
+    }
+
+    fn is_wanted(queue: &RabbitQueue) -> bool {
+        queue.shared.seen(3).is_wanted(Instant::now())
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_is_left_before_anybody_heard_of_it_is_never_told_of() {
+        let (_queue, mut consumer, mut orders) = consumer();
+        consumer.take_in(came(1));
+        consumer.take_in(Happening::Leaving { partition: 3, channel: CHANNEL });
+        assert!(matches!(orders.try_recv(), Ok(Order::Leave { channel: CHANNEL })));
+        consumer.take_in(came(2));
+        consumer.take_in(Happening::Gone { partition: 3, channel: CHANNEL });
+        assert!(consumer.changes.is_empty(), "{:?}", consumer.changes.len());
+    }
+
+    #[tokio::test]
+    async fn that_a_channel_is_gone_is_answered_even_if_its_partition_was_given_up() {
+        let (_queue, mut consumer, mut orders) = consumer();
+        consumer.take_in(came(1));
+        consumer.give_up(3);
+        assert!(matches!(orders.try_recv(), Ok(Order::Leave { channel: CHANNEL })));
+        consumer.take_in(Happening::Gone { partition: 3, channel: CHANNEL });
+        assert!(matches!(orders.try_recv(), Ok(Order::Heard { channel: CHANNEL })));
+    }
+
+    #[tokio::test]
+    async fn a_partition_is_not_wanted_after_it_was_given_up_but_is_after_stepping_aside() {
+        let (queue, mut consumer, _orders) = consumer();
+        consumer.take_in(came(1));
+        assert!(matches!(consumer.changes.pop_front(), Some(Next::Gained(3))));
+        consumer.begin(3, None);
+        consumer.take_in(Happening::Leaving { partition: 3, channel: CHANNEL });
+        consumer.take_in(Happening::Gone { partition: 3, channel: CHANNEL });
+        assert!(is_wanted(&queue));
+        consumer.take_in(came(2));
+        consumer.give_up(3);
+        assert!(!is_wanted(&queue));
+    }
 }

@@ -16,6 +16,8 @@ use tracing::{info, warn};
 /// Between two attempts to connect, at first and at most; each a random part of it is left out.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// A host is returned to first when a connection to it has lived for so long.
+const WORTH_RETURNING: Duration = Duration::from_secs(10);
 /// A connection that was lost is closed in good order if that is possible so fast.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -98,11 +100,14 @@ impl Keeper {
             match connected {
                 Ok(connection) => {
                     pause = FIRST_PAUSE;
+                    let since = Instant::now();
                     if self.use_it(connection, host, &stop).await {
                         return;
                     }
-                    // The same host first: mostly it was only the connection.
-                    attempt -= 1;
+                    // The same host first: mostly it was only the connection. Unless that host only lets in and then ends it.
+                    if since.elapsed() >= WORTH_RETURNING {
+                        attempt -= 1;
+                    }
                 }
                 Err(why) => self.note(&format!("{}: {why}", address::shown(host))),
             }

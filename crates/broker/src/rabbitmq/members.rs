@@ -65,7 +65,7 @@ struct Hello {
     node: String,
     consumes: bool,
     owns: Vec<u16>,
-    /// What it would be given if nobody before it wanted it. Former versions do not say.
+    /// What it would be given if nobody before it wanted it, without what it could not begin with lately. Former versions do not say.
     #[serde(default)]
     stands_by: Vec<u16>,
 }
@@ -206,15 +206,15 @@ impl Fellowship {
         let consumers = self.members.consumers(period * PERIODS_TO_LIVE);
         let Some(us) = consumers.iter().position(|node| *node == self.shared.options.node) else { return };
         for (partition, target) in (0..).zip(targets(&consumers, self.shared.options.partitions)) {
-            let (is_ours, standing_for) = {
+            let (is_ours, standing_for, is_wanted) = {
                 let seen = self.shared.seen(partition);
-                (seen.is_ours, seen.standing_since.map(|since| since.elapsed()))
+                (seen.is_ours, seen.standing_since.map(|since| since.elapsed()), seen.is_wanted(std::time::Instant::now()))
             };
             // Only where that one waits for it: otherwise those that are not to own it would hand it round among themselves.
             if target != us && is_ours && self.members.stands_by(&consumers[target], partition) {
                 self.shared.partition(partition).step_aside.notify_one();
             }
-            if target == us && !is_ours && standing_for.is_some_and(|waited| waited >= PATIENCE) {
+            if target == us && !is_ours && is_wanted && standing_for.is_some_and(|waited| waited >= PATIENCE) {
                 let asked = self.asked.get(&partition).is_some_and(|asked| asked.elapsed() < PATIENCE);
                 if !asked {
                     self.asked.insert(partition, Instant::now());
@@ -231,7 +231,7 @@ impl Fellowship {
             let seen = self.shared.seen(partition);
             if seen.is_ours {
                 owns.push(partition);
-            } else if seen.standing_since.is_some() {
+            } else if seen.standing_since.is_some() && seen.is_wanted(std::time::Instant::now()) {
                 stands_by.push(partition);
             }
         }

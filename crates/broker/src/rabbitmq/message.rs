@@ -7,7 +7,7 @@
 //! | `fieldwatch-number` | which of that sender's messages of this partition it is, from 1 |
 //! | `fieldwatch-settled` | all its numbers up to this one will never be sent again |
 //!
-//! Whoever else publishes needs only the first. A message without lines asks its receiver to notice that the partition is its.
+//! Whoever else publishes needs only the first. One with more than 1 000 lines or 4 MiB is of no known format. A message without lines asks its receiver to notice that the partition is its.
 
 use super::topology::text;
 use lapin::{
@@ -21,6 +21,9 @@ const FORMAT: i64 = 1;
 pub(crate) const MOST_LINES: usize = 1_000;
 /// How many bytes the lines of a message have at most, unless one line alone has more.
 pub(crate) const MOST_BYTES: usize = 1 << 20;
+
+/// A body with more is none of ours, and too much for those who would have to decide it at once.
+const MOST_BODY_BYTES: usize = 4 << 20;
 
 /// By which a message is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,18 +69,24 @@ pub(super) fn read(properties: &BasicProperties) -> Format {
     Format::Lines(mark)
 }
 
-/// Where the lines of a body are; blank ones do not count.
-pub(super) fn lines(body: &[u8]) -> Vec<Range<usize>> {
+/// Where the lines of a body are; blank ones do not count. `None` when there is more than a message may have.
+pub(super) fn lines(body: &[u8]) -> Option<Vec<Range<usize>>> {
+    if body.len() > MOST_BODY_BYTES {
+        return None;
+    }
     let mut lines = Vec::new();
     let mut from = 0;
     for line in body.split_inclusive(|byte| *byte == b'\n') {
         let range = from..from + line.trim_ascii_end().len();
         from += line.len();
         if !line.trim_ascii().is_empty() {
+            if lines.len() == MOST_LINES {
+                return None;
+            }
             lines.push(range);
         }
     }
-    lines
+    Some(lines)
 }
 
 pub(super) fn number(value: &AMQPValue) -> Option<i64> {
@@ -126,8 +135,19 @@ mod tests {
 
     #[test]
     fn lines_end_as_they_like_and_blank_ones_do_not_count() {
-        assert_eq!(lines(b"ab\n\r\ncd\r\n  \ne"), [0..2, 5..7, 12..13]);
-        assert_eq!(lines(b""), []);
-        assert_eq!(lines(b"\n"), []);
+        assert_eq!(lines(b"ab\n\r\ncd\r\n  \ne"), Some(vec![0..2, 5..7, 12..13]));
+        assert_eq!(lines(b""), Some(Vec::new()));
+        assert_eq!(lines(b"\n"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_body_with_more_lines_or_bytes_than_a_message_may_have_is_not_taken_apart() {
+        let all = "a\n".repeat(MOST_LINES) + "\n";
+        assert_eq!(lines(all.as_bytes()).map(|lines| lines.len()), Some(MOST_LINES));
+        assert_eq!(lines((all + "a").as_bytes()), None);
+        let mut long = vec![b'a'; MOST_BODY_BYTES];
+        assert_eq!(lines(&long).map(|lines| lines.len()), Some(1));
+        long.push(b'a');
+        assert_eq!(lines(&long), None);
     }
 }

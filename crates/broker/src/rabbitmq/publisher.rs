@@ -30,6 +30,8 @@ use tracing::warn;
 
 /// Lines that wait, all together; beyond it a publisher is refused.
 const MOST_WAITING_BYTES: usize = 32 << 20;
+/// So long after its deadline a publisher still waits for its lane to say why.
+const GRACE: Duration = Duration::from_millis(100);
 /// Before a message is sent again.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A broker that refuses a message so often in a row has no room for it.
@@ -83,10 +85,16 @@ impl Publisher {
         }
         self.check()?;
         let answers = self.hand_over(&entries)?;
+        // A lane that answers at the deadline knows more.
+        let give_up = Instant::now() + self.shared.options.deadlines.publish + GRACE;
         drop(entries);
         let mut outcome = Ok(());
         for answer in answers {
-            let answer = answer.await.unwrap_or_else(|_| Err(PublishError::Stopped("it is closed".into())));
+            let answer = match timeout_at(give_up, answer).await {
+                Ok(answer) => answer.unwrap_or_else(|_| Err(PublishError::Stopped("it is closed".into()))),
+                // It travels with others that may wait longer.
+                Err(_) => Err(PublishError::Unconfirmed("no confirmation in time".into())),
+            };
             match answer {
                 Ok(()) => {}
                 // Of several answers the one that leaves most open.
@@ -205,14 +213,24 @@ impl Lane {
                     None => return,
                 },
             };
-            let group = self.gather(first);
+            let mut group = self.gather(first);
+            // What nobody can wait for any more is not sent: its publisher is told so, and may try again.
+            let too_late = Instant::now() + PAUSE;
+            for late in group.extract_if(.., |piece| piece.deadline < too_late) {
+                self.waiting.fetch_sub(late.lines.len(), Relaxed);
+                let _ = late.answer.send(Err(PublishError::Full("it waited too long behind others".into())));
+            }
+            if group.is_empty() {
+                continue;
+            }
             let mut body = String::with_capacity(group.iter().map(|piece| piece.lines.len()).sum());
             for piece in &group {
                 body.push_str(&piece.lines);
             }
             let lines: usize = group.iter().map(|piece| piece.count).sum();
-            let earliest = group.iter().map(|piece| piece.deadline).min().unwrap_or_else(Instant::now);
-            let outcome = self.send(body.as_bytes(), earliest).await;
+            // Those that came first are answered at their own deadlines.
+            let latest = group.iter().map(|piece| piece.deadline).max().unwrap_or_else(Instant::now);
+            let outcome = self.send(body.as_bytes(), latest).await;
             if outcome.is_ok() {
                 let mut seen = self.shared.seen(self.partition);
                 seen.published += lines as u64;
@@ -314,6 +332,9 @@ impl Lane {
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let key = self.partition.to_string().into();
         let begun = Instant::now();
+        if begun >= deadline {
+            return Attempt::NotSent("no channel in time".into());
+        }
         let confirmed = async {
             let confirm = channel.basic_publish(READINGS.into(), key, options, body, message::properties(Some(mark))).await?;
             confirm.await

@@ -91,6 +91,12 @@ async fn take_away(live: &Live) -> Result<Reset, ResetError> {
         }
         sleep(PAUSE).await;
     };
+    for partition in 0..partitions.len() as u16 {
+        let consumers = consumers(live, queue_of(partition).as_str()).await.map_err(failed)?;
+        if consumers > 0 {
+            return Err(ResetError::InUse(consumers));
+        }
+    }
     // Whoever uses the partitions consumes from the marker, and the broker refuses to delete it then: at one moment.
     let unused = QueueDeleteOptions { if_unused: true, ..Default::default() };
     match delete(live, PARTITIONS_MARKER, unused).await {
@@ -138,6 +144,19 @@ async fn count(live: &Live, queue: &str) -> Result<Option<u32>, Broken> {
             Ok(Some(messages))
         }
         Err(refused) if refused.is(404) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// How many consumers a queue has, which process ever they belong to.
+async fn consumers(live: &Live, queue: &str) -> Result<u32, Broken> {
+    let channel = live.channel().await?;
+    match topology::look_at(live, &channel, queue.into()).await {
+        Ok((_, consumers)) => {
+            topology::close(live, &channel).await;
+            Ok(consumers)
+        }
+        Err(refused) if refused.is(404) => Ok(0),
         Err(other) => Err(other),
     }
 }

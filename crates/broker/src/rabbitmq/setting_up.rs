@@ -144,13 +144,30 @@ impl SettingUp {
 
     /// Sets up, and waits until that has to be done again.
     async fn use_it(&mut self, live: &Arc<Live>) -> Result<(), NotOurs> {
-        let RabbitOptions { partitions, max_partition_bytes, consumes, founds, .. } = self.options;
-        if !founds {
+        if !self.options.founds {
             identity::must_be_settled(live).await?;
         }
-        identity::settle_partitions(live, partitions).await?;
+        identity::settle_partitions(live, self.options.partitions).await?;
         // From now on `broker reset` sees that somebody uses them.
         let mut presence = be_seen(live).await?;
+        let used = self.use_seen(live, &mut presence).await;
+        // Whoever publishes from now on would not be seen by `broker reset`.
+        let pending = Permission::Pending("the broker is being set up again".into());
+        self.give.send_if_modified(|now| {
+            let was_granted = *now == Permission::Granted;
+            if was_granted {
+                *now = pending;
+            }
+            was_granted
+        });
+        // Whatever happened: on a working connection a channel that is only dropped stays open, and their number is limited.
+        presence.close(live).await;
+        used
+    }
+
+    /// Goes on while others see this process.
+    async fn use_seen(&mut self, live: &Arc<Live>, presence: &mut Held) -> Result<(), NotOurs> {
+        let RabbitOptions { partitions, max_partition_bytes, consumes, .. } = self.options;
         check_no_reset(live).await?;
         let log_id = self.log_id.borrow_and_update().clone();
         if consumes && let Some(log_id) = &log_id {
@@ -170,7 +187,6 @@ impl SettingUp {
             // Nothing ever comes; an end says that somebody has taken the marker away.
             _ = presence.next() => {}
         }
-        presence.close(live).await;
         Ok(())
     }
 }

@@ -9,6 +9,9 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// So long a process does not want a partition again that it could not begin with; each time it doubles, up to the second.
+const UNABLE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
+
 /// What the queue's tasks know together.
 pub(crate) struct Shared {
     pub(crate) options: RabbitOptions,
@@ -37,6 +40,10 @@ pub(super) struct Seen {
     pub(super) standing_since: Option<Instant>,
     /// Whether something of it has come to this process: then it is the owner.
     pub(super) is_ours: bool,
+    /// Until when it is not wanted, for this process could not begin with it.
+    unable_until: Option<Instant>,
+    /// For how long the last time.
+    unable_for: Option<Duration>,
     /// Messages that came and are not acknowledged, in order.
     pub(super) unacknowledged: VecDeque<Unacknowledged>,
     /// Messages that came more than once.
@@ -97,6 +104,23 @@ impl Seen {
         self.unacknowledged.clear();
     }
 
+    /// Notes that this process could not begin with it: for a while it is left to whoever has it.
+    pub(super) fn was_given_up(&mut self, now: Instant) {
+        let pause = self.unable_for.map_or(UNABLE.0, |last| (last * 2).min(UNABLE.1));
+        self.unable_for = Some(pause);
+        self.unable_until = Some(now + pause);
+    }
+
+    /// Notes that this process has begun with it.
+    pub(super) fn has_begun(&mut self) {
+        (self.unable_until, self.unable_for) = (None, None);
+    }
+
+    /// Whether this process wants it. One that could not begin with it stands by all the same, in case nobody else does.
+    pub(super) fn is_wanted(&self, now: Instant) -> bool {
+        self.unable_until.is_none_or(|until| until <= now)
+    }
+
     /// Readings and commands accepted and not known to be stored. The broker counts messages: how many lines those have that
     /// this process has not seen is taken from those it has. Never 0 while something waits; 0 when nothing does.
     pub(super) fn depth(&self) -> u64 {
@@ -114,5 +138,27 @@ impl Seen {
             (None, Some(since)) if self.waiting > 0 => since.elapsed(),
             _ => Duration::ZERO,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_was_given_up_is_not_wanted_for_longer_and_longer_until_it_is_begun() {
+        let (mut seen, now) = (Seen::default(), Instant::now());
+        assert!(seen.is_wanted(now));
+        for seconds in [30, 60, 120, 240, 300, 300] {
+            seen.was_given_up(now);
+            // Its channel is closed then, which changes nothing.
+            seen.leave();
+            assert!(!seen.is_wanted(now + Duration::from_secs(seconds - 1)), "{seconds}");
+            assert!(seen.is_wanted(now + Duration::from_secs(seconds)), "{seconds}");
+        }
+        seen.has_begun();
+        assert!(seen.is_wanted(now));
+        seen.was_given_up(now);
+        assert!(seen.is_wanted(now + Duration::from_secs(30)));
     }
 }

@@ -11,6 +11,7 @@ use super::{
     shared::{Shared, Unacknowledged},
     topology::queue_of,
 };
+use crate::BoxFuture;
 use fieldwatch_wire::ingest::parse_rfc3339;
 use futures_util::FutureExt;
 use lapin::{
@@ -60,6 +61,8 @@ pub(super) enum Order {
     Acknowledge { channel: u64, tag: u64 },
     /// To let another process own the partition, and stand by again after a while.
     Leave { channel: u64 },
+    /// The consumer knows that the channel is gone, and holds nothing of it.
+    Heard { channel: u64 },
 }
 
 /// A stand for one partition.
@@ -69,7 +72,12 @@ pub(super) struct Stand {
     pub(super) partition: u16,
     pub(super) happenings: mpsc::UnboundedSender<Happening>,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
+    /// Whether the consumer was given something of the present channel.
+    pub(super) something_came: bool,
 }
+
+/// A message of an unknown format, until it waits among the dead letters.
+type BeingParked = BoxFuture<'static, Result<Message, ()>>;
 
 /// Why a channel is gone.
 enum End {
@@ -103,8 +111,13 @@ impl Stand {
                     End::Lost
                 }
             };
+            let something_came = std::mem::take(&mut self.something_came);
             // An error says that the consumer is gone, and with it the orders.
             let _ = self.happenings.send(Happening::Gone { partition: self.partition, channel });
+            // While a shard waits for its store nobody takes in what came: each channel would add to it.
+            if something_came && !matches!(end, End::Stopped) && !self.until_heard(channel).await {
+                return;
+            }
             let pause = match end {
                 End::Stopped => return,
                 End::Left => self.shared.options.deadlines.hello * 3,
@@ -116,6 +129,22 @@ impl Stand {
             }
             if self.orders.is_closed() {
                 return;
+            }
+        }
+    }
+
+    /// Waits until the consumer knows that a channel is gone; false when there is none any more.
+    async fn until_heard(&mut self, channel: u64) -> bool {
+        let stop = self.shared.stop.clone();
+        loop {
+            tokio::select! {
+                () = stop.asked() => return false,
+                order = self.orders.recv() => match order {
+                    None => return false,
+                    Some(Order::Heard { channel: of }) if of == channel => return true,
+                    // For a channel that is gone.
+                    Some(_) => {}
+                }
             }
         }
     }
@@ -135,12 +164,20 @@ impl Stand {
         let shared = Arc::clone(&self.shared);
         let partition = self.partition;
         let mut leave_at = None;
+        let mut being_parked: Option<BeingParked> = None;
         // Who was asked to step aside while already leaving, is asked no more.
         let _ = shared.partition(partition).step_aside.notified().now_or_never();
         let end = loop {
             let parting = async {
                 match leave_at {
                     Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let is_parking = being_parked.is_some();
+            let parked = async {
+                match &mut being_parked {
+                    Some(parking) => parking.await,
                     None => std::future::pending().await,
                 }
             };
@@ -165,31 +202,58 @@ impl Stand {
                     leave_at = Some(Instant::now() + PARTING);
                     let _ = self.happenings.send(Happening::Leaving { partition, channel });
                 }
-                delivery = held.next() => match delivery {
+                parked = parked => {
+                    being_parked = None;
+                    let Ok(message) = parked else { break End::Lost };
+                    // Otherwise it goes back, too.
+                    if leave_at.is_none() && self.came(message, channel).is_err() {
+                        break End::Lost;
+                    }
+                }
+                // Nothing may overtake what is being parked.
+                delivery = held.next(), if !is_parking => match delivery {
                     None => break End::Lost,
                     // It goes back with the channel, in order.
                     Some(_) if leave_at.is_some() => {}
-                    Some(delivery) => if self.take(delivery, channel).await.is_err() {
-                        break End::Lost;
+                    Some(delivery) => match self.take(delivery, channel) {
+                        Ok(parking) => being_parked = parking,
+                        Err(()) => break End::Lost,
                     },
                 },
             }
         };
+        if matches!(end, End::Stopped) {
+            self.acknowledge_the_last(live, &held, channel).await;
+        }
         held.close(live).await;
         end
     }
 
-    /// Takes a message in.
-    async fn take(&self, delivery: Delivery, channel: u64) -> Result<(), ()> {
-        let Delivery { delivery_tag: tag, redelivered, properties, data: body, .. } = delivery;
-        let (mark, lines) = match message::read(&properties) {
-            Format::Lines(mark) => (mark, message::lines(&body)),
-            Format::Unknown => {
-                error!(partition = self.partition, bytes = body.len(), "a message of an unknown format is parked whole");
-                self.letters.park_message(self.partition, &body, &self.shared.stop).await?;
-                (None, Vec::new())
+    /// What is stored already is not to come again at the next owner.
+    async fn acknowledge_the_last(&mut self, live: &Live, held: &Held, channel: u64) {
+        let mut last = None;
+        while let Ok(order) = self.orders.try_recv() {
+            if let Order::Acknowledge { channel: of, tag } = order
+                && of == channel
+            {
+                last = last.max(Some(tag));
             }
+        }
+        if let Some(tag) = last {
+            // What is not taken comes again, and is recognised.
+            let _ = acknowledge(live, held, tag).await;
+        }
+    }
+
+    /// Takes a message in. One of an unknown format comes only when it is parked, for which the stand has to wait.
+    fn take(&mut self, delivery: Delivery, channel: u64) -> Result<Option<BeingParked>, ()> {
+        let Delivery { delivery_tag: tag, redelivered, properties, data: body, .. } = delivery;
+        let known = match message::read(&properties) {
+            Format::Lines(mark) => message::lines(&body).map(|lines| (mark, lines)),
+            Format::Unknown => None,
         };
+        let is_known = known.is_some();
+        let (mark, lines) = known.unwrap_or_default();
         {
             let mut seen = self.shared.seen(self.partition);
             seen.is_ours = true;
@@ -201,7 +265,22 @@ impl Stand {
             let received_at = lines.first().and_then(|line| received_at(&body[line.clone()]));
             seen.unacknowledged.push_back(Unacknowledged { tag, lines: count, received_at });
         }
+        self.something_came = true;
         let message = Message { tag, mark, body, lines };
+        if is_known {
+            return self.came(message, channel).map(|()| None);
+        }
+        error!(partition = self.partition, bytes = message.body.len(), "a message of an unknown format is parked whole");
+        let (letters, stop, partition) = (Arc::clone(&self.letters), self.shared.stop.clone(), self.partition);
+        Ok(Some(Box::pin(async move {
+            letters.park_message(partition, &message.body, &stop).await?;
+            // Without lines it is only to be acknowledged.
+            Ok(Message { body: Vec::new(), ..message })
+        })))
+    }
+
+    /// Hands a message over.
+    fn came(&self, message: Message, channel: u64) -> Result<(), ()> {
         self.happenings.send(Happening::Came { partition: self.partition, channel, message }).map_err(drop)
     }
 }

@@ -206,6 +206,8 @@ impl Mover<'_> {
         }
         let (mut pause, longest) = OFFER_AGAIN;
         let mut was_refused = false;
+        // Also before the first time: a process that was frozen may not know yet that another has moved these.
+        self.holding.check().await?;
         loop {
             match self.offer(&entries, &mut unusable).await {
                 Ok(()) => break,
