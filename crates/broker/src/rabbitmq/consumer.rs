@@ -273,7 +273,7 @@ mod tests {
     }
 
     fn came(tag: u64) -> Happening {
-        let message = Message { tag, mark: None, body: b"line".to_vec(), lines: vec![0..4] };
+        let message = Message { tag, mark: None, body: b"line".to_vec(), lines: std::iter::once(0..4).collect() };
         Happening::Came { partition: 3, channel: CHANNEL, message }
     }
 
