@@ -52,7 +52,7 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Measured> {
     }
     measured.notes.push(format!(
         "Messages of {LINES} readings in {PARTITIONS} partitions (quorum queues), published by a node with role `ingest` and all there before the \
-         clock starts. A node with role `state` is started: from the first message that it holds, so with the taking over of all \
+         clock starts. A node with roles `state` and `api` is started: from the first message that it holds, so with the taking over of all \
          partitions, until the last event is stored. The floor: the same client library (lapin), one connection, a channel for each \
          queue, prefetch 64, one acknowledgement for 16 messages, the bodies dropped unread; it has copies of the same messages from queues \
          of the same kind bound beside the partitions, and takes turns with the node."
@@ -74,7 +74,9 @@ struct Place<'a> {
 impl Place<'_> {
     fn start(&self, role: &'static str, turn: u32) -> anyhow::Result<Server> {
         // Lengths of mailboxes would be most of what is asked for again and again.
-        let settings = self.settings.with("FIELDWATCH_SERVER__ROLES", role).with("FIELDWATCH_METRICS__MAILBOX_INTERVAL", "never");
+        // What an embedded store holds, nobody else could show.
+        let roles = if role == "state" { "state,api" } else { role };
+        let settings = self.settings.with("FIELDWATCH_SERVER__ROLES", roles).with("FIELDWATCH_METRICS__MAILBOX_INTERVAL", "never");
         let mut node = self.bench.spawn_node(&self.folder, role, &settings)?;
         if turn == 0 {
             node.wait_until_ready()?;

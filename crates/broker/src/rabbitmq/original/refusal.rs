@@ -64,7 +64,7 @@ mod tests {
         let told = |text| Difference::told(text).map(|difference| (difference.of, difference.current));
         assert_eq!(
             told(
-                "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'nd-q' in vhost '/': received 'true' but current is 'false'"
+                "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'a-queue' in vhost '/': received 'true' but current is 'false'"
             ),
             Some(("durable", Some("false")))
         );
