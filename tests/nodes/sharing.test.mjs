@@ -61,7 +61,9 @@ test("names and labels, forgetting and lists work through any node, whoever owns
     assert.equal(status, 200, text);
     await waitUntil("the name is shown elsewhere", async () => (await get(other, `/api/v1/devices/${id}`)).name === `name ${number}`);
   }
-  for (const one of nodes) assert.equal((await get(one, "/api/v1/devices?label=all&limit=1000")).devices.length, ids.length);
+  for (const one of nodes) {
+    await waitUntil("all labels are known everywhere", async () => (await get(one, "/api/v1/devices?label=all&limit=1000")).devices.length === ids.length);
+  }
   assertProblem(await nodes[1].call("/api/v1/devices/nobody", { method: "PATCH", body: { name: "x" } }), 404);
 
   const forgotten = ids.slice(0, 12);
