@@ -105,7 +105,6 @@ suite build 3600 scripts/build.sh || built=no
 suite workspace 3600 cargo test --workspace --locked --no-fail-fast || true
 if [ "$built" = yes ]; then
   export FIELDWATCH_BIN=$CARGO_TARGET_DIR/release/fieldwatch
-  export FIELDWATCH_REAL_SERVERS=$CARGO_TARGET_DIR/release/fieldwatch-real-servers
   suite page 600 npm --prefix ui test || true
   suite page-in-browser 900 npm --prefix ui run e2e || true
   npm --prefix tests ci --silent --no-audit --no-fund || say "tests/node_modules could not be installed; the test that needs it is skipped"
