@@ -8,7 +8,6 @@ export FIELDWATCH_BIN=$CARGO_TARGET_DIR/release/fieldwatch
 export FIELDWATCH_KILLS=${KILLS:-500} FIELDWATCH_CUTS=${CUTS:-100}
 say "$FIELDWATCH_KILLS kills and $FIELDWATCH_CUTS power cuts"
 npm --prefix tests run test:faults
-export FIELDWATCH_REAL_SERVERS=$CARGO_TARGET_DIR/release/fieldwatch-real-servers
 export FIELDWATCH_NODE_KILLS=${NODE_KILLS:-20} FIELDWATCH_FREEZE_MS=${FREEZE_MS:-30000}
 say "several nodes: $FIELDWATCH_NODE_KILLS kills of each kind, outages of $FIELDWATCH_FREEZE_MS ms"
 npm --prefix tests ci --silent --no-audit --no-fund
