@@ -27,8 +27,8 @@ pub use fieldwatch_wire::queued::{Checkpoint, EntryForm};
 pub use forgotten_devices::ForgottenDevices;
 pub use letter_box::{LetterBox, NewLetter, Parking};
 pub use queue::{
-    Acknowledge, BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Listener, Metrics, Next, PartitionReport,
-    PublishError, QueueHealth, ReadingQueue,
+    Acknowledge, BoxFuture, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, GivingUp, Listener, Metrics, Next,
+    PartitionReport, PublishError, QueueHealth, ReadingQueue,
 };
 pub use rabbitmq::original::{MoverMetrics, MoverStatus, Names, Original, OriginalMover, OriginalOptions};
 pub use rabbitmq::{

@@ -39,6 +39,12 @@ pub trait ReadingQueue: Send + Sync + 'static {
     /// Whether it takes entries, and why not.
     fn health(&self) -> QueueHealth;
 
+    /// Says whether the store answers into which this process decides entries. While it does not, a queue that is shared
+    /// leaves all its partitions to other processes; it is taken to answer until it is said not to.
+    fn store_answers(&self, answers: bool) {
+        let _ = answers;
+    }
+
     /// How each partition is, as far as this process knows; empty where there is nothing to tell beyond [`Self::depths`].
     fn reports(&self) -> Vec<PartitionReport> {
         Vec::new()
@@ -75,12 +81,20 @@ pub trait Consumer: Send {
         let _ = (partition, decided);
     }
 
-    /// Gives a partition back, so that another process can own it: this one could not restore it, or is fenced off. It
-    /// stands by again after a while. What was delivered of it and not stored goes to its next owner. [`Next::Lost`] does
-    /// not come.
-    fn give_up(&mut self, partition: u16) {
-        let _ = partition;
+    /// Gives a partition back, so that another process can own it. It stands by again after a while. What was delivered of
+    /// it and not stored goes to its next owner. [`Next::Lost`] does not come.
+    fn give_up(&mut self, partition: u16, why: GivingUp) {
+        let _ = (partition, why);
     }
+}
+
+/// Why a partition is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivingUp {
+    /// Its devices could not be restored: for some time others should have it, if they can.
+    CannotBegin,
+    /// Another process has taken it over, or nobody knows what of it is stored: whoever owns it next looks anew.
+    InDoubt,
 }
 
 /// What a consumer gives.

@@ -68,7 +68,7 @@ use letters::Letters;
 use link::Link;
 use members::Members;
 use publisher::Publisher;
-use setting_up::{Permission, Standing};
+use setting_up::{Permission, Standing, StoreKnown};
 use shared::{Partition, Shared};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use stop::Stopper;
@@ -89,6 +89,7 @@ pub struct RabbitQueue {
     members: Arc<Members>,
     metrics: Metrics,
     log_id: watch::Sender<Option<String>>,
+    store_answers: watch::Sender<bool>,
     stopper: Stopper,
 }
 
@@ -107,14 +108,16 @@ impl RabbitQueue {
         let metrics = Metrics::default();
         let giving = Link::open(&options, "publishing", stop.clone());
         let taking = Link::open(&options, "consuming", stop.clone());
-        let standing = Standing::begin(&options, taking.clone(), log_id_known, stop.clone());
+        let (store_answers, answers) = watch::channel(true);
+        let store = StoreKnown { log_id: log_id_known, answers };
+        let standing = Standing::begin(&options, taking.clone(), store, stop.clone());
         let partitions = (0..options.partitions).map(|_| Partition::default()).collect();
         let shared = Arc::new(Shared { options, giving, taking, standing, stop, partitions });
         let letters = Arc::new(Letters::new(&shared, runtime));
         let publisher = Publisher::start(&shared, &metrics);
         let members = Members::start(&shared);
         looking::start(&shared, &letters);
-        Arc::new(Self { shared, publisher, letters, members, metrics, log_id, stopper })
+        Arc::new(Self { shared, publisher, letters, members, metrics, log_id, store_answers, stopper })
     }
 
     /// Says which store the readings are decided into. Before that nothing is consumed.
@@ -209,6 +212,20 @@ impl ReadingQueue for RabbitQueue {
 
     fn health(&self) -> QueueHealth {
         QueueHealth { trouble: self.trouble() }
+    }
+
+    fn store_answers(&self, answers: bool) {
+        let changed = self.store_answers.send_if_modified(|known| std::mem::replace(known, answers) != answers);
+        if !changed {
+            return;
+        }
+        if answers {
+            tracing::info!("the store answers again, partitions are taken");
+            // Whatever could not be begun, that is what was wrong.
+            self.shared.partitions.iter().for_each(|partition| partition.seen().has_begun());
+        } else {
+            tracing::warn!("the store does not answer, partitions are left to other processes");
+        }
     }
 
     fn reports(&self) -> Vec<PartitionReport> {

@@ -7,11 +7,17 @@
 use crate::restored::RestoredShelf;
 use crate::shard::partition_of;
 use crate::{Shard, storing::End};
+use fieldwatch_broker::GivingUp;
 use fieldwatch_domain::{DeviceNumber, SHELVES};
 use fieldwatch_event_store::{Checkpoint, Recovered, SharedStore};
 use parking_lot::Mutex;
-use std::time::Instant;
+use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{info, warn};
+
+/// What was wrong with a partition that was given back is told for so long. While nobody else can own it either, it comes back
+/// sooner, and what is wrong is told again.
+const TOLD_FOR: Duration = Duration::from_secs(15);
 
 impl Shard {
     /// Begins to work on a partition that the queue has given to this process.
@@ -30,7 +36,7 @@ impl Shard {
                 match self.restore_partition(shared, partition).await {
                     Ok(decided) => decided,
                     Err(why) => {
-                        self.stand_by(partition, &format!("its devices cannot be restored: {why}"));
+                        self.stand_by(partition, &format!("its devices cannot be restored: {why}"), GivingUp::CannotBegin);
                         return Ok(());
                     }
                 }
@@ -57,28 +63,40 @@ impl Shard {
 
     /// Gives a partition back to the queue, because something is wrong: somebody else may own it, this process after a while
     /// too. Until then people are told.
-    pub(crate) fn stand_by(&mut self, partition: u16, why: &str) {
+    pub(crate) fn stand_by(&mut self, partition: u16, why: &str, giving_up: GivingUp) {
         warn!(shard = self.index, partition, why, "stands by for a partition");
-        self.standing_by.insert(partition, why.to_owned());
+        self.standing_by.insert(partition, (why.to_owned(), Instant::now()));
         self.tell_trouble();
-        self.give_back(partition);
+        self.give_back(partition, giving_up);
     }
 
     /// Gives a partition back that another process has taken over: nothing is wrong about that.
     pub(crate) fn yield_to_another(&mut self, partition: u16) {
         info!(shard = self.index, partition, "another process has taken a partition over");
-        self.give_back(partition);
+        // The store has answered: it is not what people have to look at.
+        self.store_answered();
+        self.give_back(partition, GivingUp::InDoubt);
     }
 
-    fn give_back(&mut self, partition: u16) {
+    fn give_back(&mut self, partition: u16, why: GivingUp) {
         self.owned.remove(&partition);
         self.let_go(partition);
-        self.consumer.give_up(partition);
+        self.consumer.give_up(partition, why);
+    }
+
+    /// Says no more what was wrong with partitions that did not come back for some time: others have them.
+    pub(crate) fn forget_old_trouble(&mut self) {
+        let before = self.standing_by.len();
+        self.standing_by.retain(|_, (_, since)| since.elapsed() < TOLD_FOR);
+        if self.standing_by.len() < before && !self.troubled {
+            self.tell_trouble();
+        }
     }
 
     /// Says for people what is wrong with its partitions, or that nothing is.
     pub(crate) fn tell_trouble(&self) {
-        let said: Vec<String> = self.standing_by.iter().map(|(partition, why)| format!("partition {partition}: {why}")).collect();
+        let said: Vec<String> =
+            self.standing_by.iter().map(|(partition, (why, _))| format!("partition {partition}: {why}")).collect();
         self.visible.set_trouble(self.index, (!said.is_empty()).then(|| said.join("; ")));
     }
 

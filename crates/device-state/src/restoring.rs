@@ -18,7 +18,10 @@ impl Shard {
         let mut backoff = Backoff::default();
         loop {
             match self.store.load(device).await {
-                Ok(state) => return Ok(state),
+                Ok(state) => {
+                    self.store_answered();
+                    return Ok(state);
+                }
                 Err(refusal) => self.cannot_load(&mut backoff, &refusal).await?,
             }
         }

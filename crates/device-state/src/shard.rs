@@ -40,8 +40,8 @@ pub struct Shard {
     pub(crate) shares_queue: bool,
     /// The partitions that are its share of those of the process.
     pub(crate) share: BTreeSet<u16>,
-    /// The partitions that it has given back because something was wrong, and what.
-    pub(crate) standing_by: BTreeMap<u16, String>,
+    /// The partitions that it has given back because something was wrong: what, and when.
+    pub(crate) standing_by: BTreeMap<u16, (String, Instant)>,
     /// The shelves whose devices it owns.
     pub(crate) shelves: Vec<usize>,
     /// How far each partition is decided, as far as this shard has stored it or was told at the start.
@@ -127,6 +127,7 @@ impl Shard {
 
     /// Looks after timers, then takes what comes next.
     async fn step(&mut self) -> Result<(), End> {
+        self.forget_old_trouble();
         self.expire_due().await?;
         self.save_if_wanted().await?;
         let wake = self.wake();

@@ -2,7 +2,7 @@
 
 use crate::shard::{partition_of, stopping};
 use crate::{Shard, backoff::Backoff};
-use fieldwatch_broker::{DeliveredEntry, EntryForm, NewLetter};
+use fieldwatch_broker::{DeliveredEntry, EntryForm, GivingUp, NewLetter};
 use fieldwatch_domain::DeviceNumber;
 use fieldwatch_event_store::AppendError;
 use tracing::{error, warn};
@@ -47,7 +47,11 @@ impl Shard {
             }
             AppendError::VersionConflict { device, expected, actual } if shared => {
                 let partition = partition_of(device.shelf(), self.partitions);
-                self.stand_by(partition, &format!("a device is at version {actual} in the store, not {expected}"));
+                self.stand_by(
+                    partition,
+                    &format!("a device is at version {actual} in the store, not {expected}"),
+                    GivingUp::InDoubt,
+                );
                 return Ok(vec![partition]);
             }
             AppendError::VersionConflict { device, expected, actual } => {
@@ -58,7 +62,11 @@ impl Shard {
                 partitions.sort_unstable();
                 partitions.dedup();
                 for partition in &partitions {
-                    self.stand_by(*partition, &format!("nobody knows whether the store has taken a batch: {why}"));
+                    self.stand_by(
+                        *partition,
+                        &format!("nobody knows whether the store has taken a batch: {why}"),
+                        GivingUp::InDoubt,
+                    );
                 }
                 return Ok(partitions);
             }
@@ -94,6 +102,11 @@ impl Shard {
     /// A batch was stored: whatever was wrong is not any more.
     pub(crate) fn went_well(&mut self) {
         self.conflicts = 0;
+        self.store_answered();
+    }
+
+    /// The store, or the dead letters, do again what they refused.
+    pub(crate) fn store_answered(&mut self) {
         if std::mem::take(&mut self.troubled) {
             self.tell_trouble();
         }

@@ -6,7 +6,9 @@ use super::{
     shared::Shared,
     stand::{Happening, Message, Order, Stand},
 };
-use crate::{Acknowledge, BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, EntryForm, Next};
+use crate::{
+    Acknowledge, BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, EntryForm, GivingUp, Next,
+};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
@@ -239,9 +241,12 @@ impl Consumer for RabbitConsumer {
         self.shared.seen(partition).has_begun();
     }
 
-    fn give_up(&mut self, partition: u16) {
+    fn give_up(&mut self, partition: u16, why: GivingUp) {
         if let Some(ours) = self.ours.remove(&partition) {
-            self.shared.seen(partition).was_given_up(Instant::now());
+            match why {
+                GivingUp::CannotBegin => self.shared.seen(partition).was_given_up(Instant::now()),
+                GivingUp::InDoubt => {}
+            }
             self.given_up.insert(partition, ours.channel);
             self.order(partition, Order::Leave { channel: ours.channel });
         }
@@ -258,6 +263,7 @@ fn new_place() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReadingQueue as _;
     use crate::{RabbitAddress, RabbitOptions, RabbitQueue};
 
     const CHANNEL: u64 = 7;
@@ -296,7 +302,7 @@ mod tests {
     async fn that_a_channel_is_gone_is_answered_even_if_its_partition_was_given_up() {
         let (_queue, mut consumer, mut orders) = consumer();
         consumer.take_in(came(1));
-        consumer.give_up(3);
+        consumer.give_up(3, GivingUp::CannotBegin);
         assert!(matches!(orders.try_recv(), Ok(Order::Leave { channel: CHANNEL })));
         consumer.take_in(Happening::Gone { partition: 3, channel: CHANNEL });
         assert!(matches!(orders.try_recv(), Ok(Order::Heard { channel: CHANNEL })));
@@ -312,7 +318,18 @@ mod tests {
         consumer.take_in(Happening::Gone { partition: 3, channel: CHANNEL });
         assert!(is_wanted(&queue));
         consumer.take_in(came(2));
-        consumer.give_up(3);
+        consumer.give_up(3, GivingUp::InDoubt);
+        assert!(is_wanted(&queue), "whoever owns it next looks anew, this process too");
+        let again = Happening::Came {
+            partition: 3,
+            channel: CHANNEL + 1,
+            message: Message { tag: 1, mark: None, body: Vec::new(), lines: Vec::new() },
+        };
+        consumer.take_in(again);
+        consumer.give_up(3, GivingUp::CannotBegin);
         assert!(!is_wanted(&queue));
+        queue.store_answers(false);
+        queue.store_answers(true);
+        assert!(is_wanted(&queue), "the store was what was wrong");
     }
 }

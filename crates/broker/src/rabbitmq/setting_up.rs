@@ -48,12 +48,12 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// Sets everything up on each connection of the link.
-    pub(crate) fn begin(options: &RabbitOptions, link: Link, log_id: watch::Receiver<Option<String>>, stop: Stop) -> Self {
+    pub(crate) fn begin(options: &RabbitOptions, link: Link, store: StoreKnown, stop: Stop) -> Self {
         let (give_sender, give) = watch::channel(Permission::Pending("it is not known yet whom the broker belongs to".into()));
         let (take_sender, take) = watch::channel(None);
         let again = Arc::new(Notify::new());
         let setup =
-            SettingUp { options: options.clone(), link, log_id, give: give_sender, take: take_sender, again: Arc::clone(&again) };
+            SettingUp { options: options.clone(), link, store, give: give_sender, take: take_sender, again: Arc::clone(&again) };
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.ended() => {}
@@ -105,10 +105,18 @@ impl Standing {
     }
 }
 
+/// What is known of the store into which this process decides.
+pub(crate) struct StoreKnown {
+    /// The id of its log, once it has answered.
+    pub(crate) log_id: watch::Receiver<Option<String>>,
+    /// Whether it answers now.
+    pub(crate) answers: watch::Receiver<bool>,
+}
+
 struct SettingUp {
     options: RabbitOptions,
     link: Link,
-    log_id: watch::Receiver<Option<String>>,
+    store: StoreKnown,
     give: watch::Sender<Permission>,
     take: watch::Sender<Option<Arc<Live>>>,
     again: Arc<Notify>,
@@ -169,7 +177,7 @@ impl SettingUp {
     async fn use_seen(&mut self, live: &Arc<Live>, presence: &mut Held) -> Result<(), NotOurs> {
         let RabbitOptions { partitions, max_partition_bytes, consumes, .. } = self.options;
         check_no_reset(live).await?;
-        let log_id = self.log_id.borrow_and_update().clone();
+        let log_id = self.store.log_id.borrow_and_update().clone();
         if consumes && let Some(log_id) = &log_id {
             identity::settle_log(live, log_id).await?;
         }
@@ -177,15 +185,19 @@ impl SettingUp {
         if self.give.send_replace(Permission::Granted) != Permission::Granted {
             info!(partitions, "the broker is set up");
         }
-        if consumes && log_id.is_some() {
-            self.take.send_replace(Some(Arc::clone(live)));
-        }
-        tokio::select! {
-            _ = live.until_lost() => {}
-            () = self.again.notified() => {}
-            _ = self.log_id.changed() => {}
-            // Nothing ever comes; an end says that somebody has taken the marker away.
-            _ = presence.next() => {}
+        loop {
+            let answers = *self.store.answers.borrow_and_update();
+            let takes = consumes && log_id.is_some() && answers;
+            self.take.send_replace(takes.then(|| Arc::clone(live)));
+            tokio::select! {
+                _ = live.until_lost() => break,
+                () = self.again.notified() => break,
+                _ = self.store.log_id.changed() => break,
+                // Only what this process takes depends on it.
+                Ok(()) = self.store.answers.changed() => {}
+                // Nothing ever comes; an end says that somebody has taken the marker away.
+                _ = presence.next() => break,
+            }
         }
         Ok(())
     }

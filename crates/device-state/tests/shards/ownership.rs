@@ -221,3 +221,33 @@ async fn being_fenced_off_is_no_trouble_and_what_is_wrong_stays_told_until_it_is
     nodes.until("it was fenced off", |nodes| !nodes.common.broker.given_up.lock().is_empty()).await;
     assert_eq!(nodes.processes[0].running.trouble(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_was_away_is_not_told_of_once_it_refuses_who_was_overtaken() {
+    let mut nodes = Nodes::start(&options());
+    for partition in 0..PARTITIONS {
+        nodes.common.broker.give(partition, 0, true);
+    }
+    nodes.send(1);
+    nodes.until("it is stored", Nodes::all_is_stored).await;
+    let away = fakes::Next::Refuse(AppendError::Unavailable("the fake was told to".into()));
+    nodes.common.store.inner.lock().next.push_back(away);
+    nodes.send(1);
+    nodes.until("trouble is told", |nodes| nodes.processes[0].running.trouble().is_some()).await;
+    let partition = nodes.numbers.number(&id(1)).shelf() as u16 % PARTITIONS;
+    nodes.common.taken_over_by.lock().insert(partition, 1);
+    nodes.common.broker.owners.lock().insert(partition, 1);
+    nodes.until("it was fenced off", |nodes| !nodes.common.broker.given_up.lock().is_empty()).await;
+    assert_eq!(nodes.processes[0].running.trouble(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_wrong_with_a_partition_that_others_have_is_not_told_for_ever() {
+    let nodes = Nodes::start(&options());
+    *nodes.common.failing_take_overs.lock() = 1;
+    nodes.common.broker.give(0, 0, true);
+    // The other takes it as soon as it is given back.
+    nodes.common.broker.owners.lock().insert(0, 1);
+    nodes.until("trouble is told", |nodes| nodes.processes[0].running.trouble().is_some()).await;
+    nodes.until("it is told no more", |nodes| nodes.processes[0].running.trouble().is_none()).await;
+}

@@ -2,8 +2,8 @@
 
 use crate::fakes::{FakeParking, FakeStore};
 use fieldwatch_broker::{
-    BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Entries, Next, PublishError, QueueHealth,
-    ReadingQueue,
+    BoxFuture, Checkpoint, ConsumeError, Consumer, Delivered, DeliveredEntry, Delivery, Entries, GivingUp, Next, PublishError,
+    QueueHealth, ReadingQueue,
 };
 use fieldwatch_device_state::{DeviceStates, Running, StateOptions};
 use fieldwatch_domain::{DeviceNumber, DeviceNumbers};
@@ -187,7 +187,7 @@ impl Consumer for SharedConsumer {
         let next = decided.map_or(0, |decided| u64::from_le_bytes((*decided.progress).try_into().expect("eight bytes")));
         self.next.insert(partition, next as usize);
     }
-    fn give_up(&mut self, partition: u16) {
+    fn give_up(&mut self, partition: u16, _why: GivingUp) {
         self.next.remove(&partition);
         self.common.broker.given_up.lock().push((self.process, partition));
         // It stands by at once, and is given the partition again if nobody else has it.

@@ -29,7 +29,7 @@ mod drain;
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use fieldwatch_gateway::{Gateway, Parts, Readiness};
@@ -167,17 +167,27 @@ impl Service {
     }
 }
 
-/// How often it is looked whether devices still run.
-const LOOK_AT_DEVICES_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether devices still run, and the store still answers.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A store that is away for less than this costs no process its partitions: so a restart of the database moves nothing.
+const STORE_AWAY: Duration = Duration::from_secs(3);
 
 /// Looks after what has to be done from time to time, without end.
 ///
 /// # Errors
 /// When devices have failed whose partitions other processes could own: they get them when this one ends.
 async fn attend(chores: Option<Chores>, parts: &Parts) -> anyhow::Result<()> {
+    let mut away_since = None;
     loop {
-        sleep(LOOK_AT_DEVICES_EVERY).await;
-        if parts.queue.is_shared() && parts.late.states().is_some_and(|states| states.has_failed()) {
+        sleep(LOOK_EVERY).await;
+        if !parts.queue.is_shared() {
+            continue;
+        }
+        if let Some(store) = parts.late.store().filter(|store| store.shared().is_some()) {
+            away_since = store.health().trouble.map(|_| away_since.unwrap_or_else(Instant::now));
+            parts.queue.store_answers(away_since.is_none_or(|since| since.elapsed() < STORE_AWAY));
+        }
+        if parts.late.states().is_some_and(|states| states.has_failed()) {
             drop(chores);
             anyhow::bail!("a state shard has failed; this process ends, so that others take its partitions over");
         }
