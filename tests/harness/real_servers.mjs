@@ -62,6 +62,11 @@ class RealServer {
     return (await this.#command("vhost")).url;
   }
 
+  /** A virtual host whose connections are encrypted: its address, and the file with its authority's certificate. */
+  async encryptedVhost() {
+    return this.#command("encrypted");
+  }
+
   /** A database that nobody else uses: its address. */
   async freshDatabase() {
     return (await this.#command("database")).url;

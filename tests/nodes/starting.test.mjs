@@ -1,13 +1,15 @@
 // What a node does while its broker or its database is away, full, or not the one it should be.
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { balanced, drained, node, nodeEnvironment, readiness, startNodes } from "../harness/nodes.mjs";
 import { proxyBefore } from "../harness/proxy.mjs";
 import { realServers } from "../harness/real_servers.mjs";
 import { reading } from "../harness/reporting.mjs";
-import { fieldwatch } from "../harness/server.mjs";
+import { fieldwatch, temporaryFolder } from "../harness/server.mjs";
 import { waitUntil } from "../harness/wait.mjs";
 
 const timeout = 240_000;
@@ -142,4 +144,46 @@ test("the number of partitions is changed offline, by `broker reset`, and device
     const devices = await next.devices();
     return devices.length === ids.length && devices.every(({ temperature, version }) => temperature === 50 && version === 2);
   });
+});
+
+test("a node speaks to its broker encrypted, with its address from a file, and its password is in no log", { skip, timeout }, async (t) => {
+  const databaseUrl = await database.freshDatabase();
+  let encrypted;
+  try {
+    encrypted = await broker.encryptedVhost();
+  } catch (error) {
+    return t.skip(error.message);
+  }
+  assert.match(encrypted.url, /^amqps:/);
+  const urlFile = join(temporaryFolder(t), "broker-url");
+  writeFileSync(urlFile, `${encrypted.url}\n`, { mode: 0o600 });
+  const env = { FIELDWATCH_QUEUE__RABBITMQ__URL_FILE: urlFile, FIELDWATCH_QUEUE__RABBITMQ__CA_FILE: encrypted.authority };
+  const one = await node(t, { databaseUrl, env });
+  await one.start();
+  assert.equal((await post(one)).status, 202);
+  await waitUntil("it has its effect", async () => (await one.devices()).length === 1);
+
+  const unbelieving = (await node(t, { databaseUrl, env: { FIELDWATCH_QUEUE__RABBITMQ__URL_FILE: urlFile } })).spawn();
+  const { trouble } = await says(unbelieving, /queue: .*certificate/i);
+  t.diagnostic(trouble);
+  const { password } = new URL(encrypted.url);
+  assert.ok(password.length > 0);
+  for (const text of [one.log(), unbelieving.log(), trouble, JSON.stringify((await one.call("/api/v1/status")).json)]) {
+    assert.ok(!text.includes(password), `the password is in ${text}`);
+  }
+});
+
+test("a database that fails while devices are restored is asked again until it answers", { skip, timeout }, async (t) => {
+  const { nodes: [first], brokerUrl, databaseUrl } = await startNodes(t, servers, { each: [{}] });
+  assert.equal((await post(first)).status, 202);
+  await waitUntil("it has its effect", async () => (await first.devices()).length === 1);
+  assert.equal((await first.stop()).code, 0);
+  // Restoring reads the snapshots, which are not there for a while.
+  await database.sql(databaseUrl, "ALTER TABLE fieldwatch_snapshots RENAME TO fieldwatch_snapshots_away");
+  const next = (await node(t, { brokerUrl, databaseUrl })).spawn();
+  t.diagnostic((await says(next, /fieldwatch_snapshots/)).trouble);
+  await waitUntil("readings are taken meanwhile", async () => (await post(next, reading("b", 1))).status === 202);
+  await database.sql(databaseUrl, "ALTER TABLE fieldwatch_snapshots_away RENAME TO fieldwatch_snapshots");
+  await next.ready(60_000);
+  await waitUntil("all is there", async () => (await next.devices()).length === 2);
 });

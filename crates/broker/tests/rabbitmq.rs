@@ -19,6 +19,9 @@ mod faults;
 #[path = "rabbitmq/identity.rs"]
 mod identity;
 
+#[path = "rabbitmq/encrypted.rs"]
+mod encrypted;
+
 #[path = "rabbitmq/foreign.rs"]
 mod foreign;
 

@@ -131,9 +131,11 @@ impl Shard {
                     let mut devices: Vec<DeviceNumber> = decided.devices().collect();
                     // What left no entry has a checkpoint all the same.
                     devices.extend(turns.iter().map(|turn| turn.device));
-                    let lost = self.refused(refusal, devices, &mut backoff).await?;
-                    turns.retain(|turn| !lost.contains(&delivery.entries[turn.entry as usize].partition));
-                    checkpoints.retain(|checkpoint| !lost.contains(&checkpoint.partition));
+                    let done_with = self.refused(refusal, devices, &checkpoints, &mut backoff).await?;
+                    turns.retain(|turn| !done_with.contains(&delivery.entries[turn.entry as usize].partition));
+                    checkpoints.retain(|checkpoint| !done_with.contains(&checkpoint.partition));
+                    // What was restored meanwhile may have passivated devices.
+                    self.restore_passivated(turns.iter().map(|turn| turn.device)).await?;
                 }
             }
         }
@@ -218,6 +220,7 @@ impl Shard {
             self.metrics.panics.inc();
             error!(shard = self.index, device = device.as_u32(), "folding a device's events panicked; it will be loaded again");
             self.cells.cell(device).passivate();
+            self.half_folded.insert(device);
             self.visible.set_active(device, false);
         }
     }

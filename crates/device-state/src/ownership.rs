@@ -101,7 +101,7 @@ impl Shard {
     }
 
     /// Forgets what is known of a partition's devices, unless this process is the only one that writes for them.
-    fn let_go(&mut self, partition: u16) {
+    pub(crate) fn let_go(&mut self, partition: u16) {
         let store = self.store.clone();
         let Some(shared) = store.shared() else { return };
         shared.let_go(partition);
@@ -116,7 +116,11 @@ impl Shard {
     }
 
     /// Takes the partition's devices over in the store, and into memory.
-    async fn restore_partition(&mut self, shared: &dyn SharedStore, partition: u16) -> Result<Option<Checkpoint>, String> {
+    pub(crate) async fn restore_partition(
+        &mut self,
+        shared: &dyn SharedStore,
+        partition: u16,
+    ) -> Result<Option<Checkpoint>, String> {
         let shelves = self.shelves_of(partition);
         let restored: Vec<Mutex<RestoredShelf>> = shelves.iter().map(|_| Mutex::default()).collect();
         let visit = |found: Recovered<'_>| {

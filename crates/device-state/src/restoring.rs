@@ -76,6 +76,7 @@ impl Shard {
 
     /// Takes a loaded state as the device's.
     pub(crate) fn bring_in(&mut self, device: DeviceNumber, state: DeviceState) {
+        self.half_folded.remove(&device);
         let cell = self.cells.cell(device);
         if !cell.is_known() && state == DeviceState::default() {
             return;

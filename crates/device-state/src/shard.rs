@@ -67,6 +67,8 @@ pub struct Shard {
     pub(crate) troubled: bool,
     /// Shelves that have changed since their last snapshot.
     pub(crate) unsaved: [bool; SHELVES],
+    /// Devices that were passivated because memory could not be made what was stored.
+    pub(crate) half_folded: BTreeSet<DeviceNumber>,
     /// Which of `shelves` is asked about next.
     pub(crate) next_snapshot: usize,
     /// No snapshot before this, because the last one failed.

@@ -59,12 +59,16 @@ impl Shard {
     }
 
     async fn save(&mut self, shelf: usize) -> Result<Result<(), AppendError>, End> {
+        // A shared store has kept each passivated device's state with its passivation.
+        let keeps_passivated = self.store.shared().is_some();
         let (mut devices, mut passivated) = (Vec::new(), Vec::new());
         for (place, cell) in self.cells.shelf(shelf).iter() {
             let device = DeviceNumber::at(shelf, place);
             match cell.state() {
                 Some(state) => devices.push((device, state.clone())),
-                None if cell.is_passivated() => passivated.push(device),
+                None if cell.is_passivated() && (!keeps_passivated || self.half_folded.contains(&device)) => {
+                    passivated.push(device)
+                }
                 None => {}
             }
         }

@@ -153,6 +153,7 @@ impl DeviceStates {
                 conflicts: 0,
                 troubled: false,
                 unsaved: [false; SHELVES],
+                half_folded: BTreeSet::new(),
                 next_snapshot: 0,
                 no_snapshot_before: Instant::now(),
                 stop: stop.clone(),

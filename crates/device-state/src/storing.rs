@@ -4,7 +4,7 @@ use crate::shard::{partition_of, stopping};
 use crate::{Shard, backoff::Backoff};
 use fieldwatch_broker::{DeliveredEntry, EntryForm, GivingUp, NewLetter};
 use fieldwatch_domain::DeviceNumber;
-use fieldwatch_event_store::AppendError;
+use fieldwatch_event_store::{AppendError, Checkpoint};
 use tracing::{error, warn};
 
 /// Why a shard's work ends.
@@ -19,8 +19,9 @@ pub(crate) enum End {
 }
 
 impl Shard {
-    /// Takes in that a batch was not stored: waits until it may be tried again, loads what another owner has written, or
-    /// stands by for the partitions that are not this process's any more, which it gives: nothing of theirs may be tried again.
+    /// Takes in that a batch of these devices and checkpoints was not stored: waits until it may be tried again, loads what
+    /// another owner has written, or stands by for the partitions that are not this process's any more. Gives the partitions
+    /// of which nothing may be tried again: those, and any of which the batch turns out to be stored.
     ///
     /// # Errors
     /// When there is no sense in trying again: asked to stop, stopped for good, or the second conflict in a row.
@@ -28,20 +29,19 @@ impl Shard {
         &mut self,
         refusal: AppendError,
         devices: Vec<DeviceNumber>,
+        checkpoints: &[Checkpoint],
         backoff: &mut Backoff,
     ) -> Result<Vec<u16>, End> {
         let shared = self.store.shared().is_some();
         match refusal {
-            // Its queue gives each delivery once in a life, and nobody else can take the partition: only a new start finds out
-            // what is stored.
-            AppendError::Fenced { .. } | AppendError::Unknown(_) if !self.shares_queue => {
-                return Err(End::Trouble(format!("{refusal}; only a new start finds out what is stored")));
+            AppendError::Unknown(why) if shared && !self.shares_queue => {
+                return self.find_out(self.partitions_of(&devices, checkpoints), why, backoff).await;
             }
-            AppendError::VersionConflict { .. } if shared && !self.shares_queue => {
+            AppendError::Fenced { .. } | AppendError::VersionConflict { .. } if shared && !self.shares_queue => {
                 return Err(End::Trouble(format!("another process writes the same devices ({refusal}); this shard stands down")));
             }
             AppendError::Unavailable(why) => self.pause(backoff, "the store cannot take anything now", &why).await?,
-            AppendError::Fenced { partition } => {
+            AppendError::Fenced { partition } if shared => {
                 self.yield_to_another(partition);
                 return Ok(vec![partition]);
             }
@@ -57,10 +57,8 @@ impl Shard {
             AppendError::VersionConflict { device, expected, actual } => {
                 self.conflict(device, expected, actual, devices).await?;
             }
-            AppendError::Unknown(why) => {
-                let mut partitions: Vec<u16> = devices.iter().map(|device| partition_of(device.shelf(), self.partitions)).collect();
-                partitions.sort_unstable();
-                partitions.dedup();
+            AppendError::Unknown(why) if shared => {
+                let partitions = self.partitions_of(&devices, checkpoints);
                 for partition in &partitions {
                     self.stand_by(
                         *partition,
@@ -70,9 +68,55 @@ impl Shard {
                 }
                 return Ok(partitions);
             }
+            // Of a store of its own, neither happens before it has stopped.
+            refusal @ (AppendError::Unknown(_) | AppendError::Fenced { .. }) => {
+                return Err(End::Trouble(format!("{refusal}; only a new start finds out what is stored")));
+            }
             AppendError::Stopped(why) => return Err(End::Trouble(format!("the store has stopped: {why}"))),
         }
         Ok(Vec::new())
+    }
+
+    /// Nobody knows whether a batch was stored, and nobody else could go on with these partitions, for the queue gives each
+    /// delivery once in a process's life: takes them over anew in the store, which tells it, and restores their devices. Gives
+    /// the partitions of which the batch is stored.
+    ///
+    /// # Errors
+    /// When the shard is asked to stop meanwhile.
+    async fn find_out(&mut self, partitions: Vec<u16>, mut why: String, backoff: &mut Backoff) -> Result<Vec<u16>, End> {
+        let store = self.store.clone();
+        let Some(shared) = store.shared() else { return Ok(Vec::new()) };
+        let mut stored = Vec::new();
+        for partition in partitions {
+            loop {
+                self.pause(backoff, "nobody knows whether the store has taken a batch", &why).await?;
+                self.let_go(partition);
+                match self.restore_partition(shared, partition).await {
+                    Ok(decided) => {
+                        if decided.as_ref() != self.decided.get(&partition) {
+                            stored.push(partition);
+                        }
+                        match decided {
+                            Some(decided) => drop(self.decided.insert(partition, decided)),
+                            None => drop(self.decided.remove(&partition)),
+                        }
+                        break;
+                    }
+                    Err(again) => why = again,
+                }
+            }
+        }
+        self.store_answered();
+        Ok(stored)
+    }
+
+    /// The partitions of these devices and checkpoints, each once.
+    fn partitions_of(&self, devices: &[DeviceNumber], checkpoints: &[Checkpoint]) -> Vec<u16> {
+        let of_devices = devices.iter().map(|device| partition_of(device.shelf(), self.partitions));
+        let mut partitions: Vec<u16> = of_devices.chain(checkpoints.iter().map(|checkpoint| checkpoint.partition)).collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        partitions
     }
 
     /// Takes in that another owner has written: drops what is known of these devices and loads it again.

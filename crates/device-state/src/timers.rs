@@ -193,7 +193,7 @@ impl Shard {
                     }
                     refusal => {
                         let devices = due.iter().map(|due| due.device).collect();
-                        self.refused(refusal, devices, &mut Backoff::default()).await.map(drop)
+                        self.refused(refusal, devices, &[], &mut Backoff::default()).await.map(drop)
                     }
                 }
             }

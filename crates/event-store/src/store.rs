@@ -141,7 +141,8 @@ pub struct Recovery {
     pub entries: u64,
 }
 
-/// The state of every device of one shelf ([`DeviceNumber::shelf`]) that was ever heard of.
+/// The state of every device of one shelf ([`DeviceNumber::shelf`]) that was ever heard of. Of a [`SharedStore`], devices may
+/// be left out that were passivated and have done nothing since: their state was stored with that.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ShelfSnapshot {
     /// The shelf.

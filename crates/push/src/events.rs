@@ -124,10 +124,16 @@ impl EventStream {
     /// Reads a page; of a database that is away, when it is back.
     async fn read_in_time(&mut self) -> Result<Result<EventsPage, Gap>, End> {
         let give_up = Instant::now() + AWAY_PATIENCE;
+        let mut told = false;
         loop {
             let gap = match self.read_page().await {
                 Ok(page) => return Ok(Ok(page)),
-                Err(gap) => gap,
+                Err((gap, trouble)) => {
+                    if let Some(trouble) = trouble.filter(|_| !std::mem::replace(&mut told, true)) {
+                        tracing::warn!(trouble, "a stream cannot read the log");
+                    }
+                    gap
+                }
             };
             let may_come_back = gap.reason == GapReason::Unavailable && self.hub.store().shared().is_some();
             if !may_come_back || Instant::now() >= give_up {
@@ -135,26 +141,22 @@ impl EventStream {
             }
             sleep(ASK_AGAIN).await;
             if Instant::now() >= self.outlet.keep_alive_at() {
-                let told = self.outlet.told();
-                self.outlet.send(message::keep_alive(told), told, self.patience).await?;
+                let position = self.outlet.told();
+                self.outlet.send(message::keep_alive(position), position, self.patience).await?;
             }
         }
     }
 
-    async fn read_page(&self) -> Result<EventsPage, Gap> {
+    /// A page, or the gap that comes of it, and what people should know about that.
+    async fn read_page(&self) -> Result<EventsPage, (Gap, Option<String>)> {
+        let unavailable = |trouble| (Gap { reason: GapReason::Unavailable, earliest: None }, Some(trouble));
         match timeout(READ_DEADLINE, self.hub.store().read_all(self.looked_at, PAGE)).await {
             Ok(Ok(page)) => Ok(page),
-            Ok(Err(ReadError::Gone { earliest })) => Err(Gap { reason: GapReason::Retention, earliest: Some(earliest) }),
+            Ok(Err(ReadError::Gone { earliest })) => Err((Gap { reason: GapReason::Retention, earliest: Some(earliest) }, None)),
             // Not held against the newest event: a stream that has looked further, over readings without an event, has told so.
-            Ok(Err(ReadError::NotInLog(_))) => Err(Gap { reason: GapReason::Future, earliest: self.earliest().await }),
-            Ok(Err(ReadError::Failed(trouble))) => {
-                tracing::warn!(trouble, "a stream cannot read the log");
-                Err(Gap { reason: GapReason::Unavailable, earliest: None })
-            }
-            Err(_) => {
-                tracing::warn!("the log does not answer a stream in time");
-                Err(Gap { reason: GapReason::Unavailable, earliest: None })
-            }
+            Ok(Err(ReadError::NotInLog(_))) => Err((Gap { reason: GapReason::Future, earliest: self.earliest().await }, None)),
+            Ok(Err(ReadError::Failed(trouble))) => Err(unavailable(trouble)),
+            Err(_) => Err(unavailable("it does not answer in time".into())),
         }
     }
 

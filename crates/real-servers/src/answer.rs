@@ -12,6 +12,8 @@ pub(crate) enum Answer {
     Done,
     /// The address of what was created.
     Url(String),
+    /// The address of what was created, and the file with the certificate by which that of the server is checked.
+    Encrypted(String, String),
     /// What a program said.
     Said(String),
     /// It was not done.
@@ -36,6 +38,7 @@ impl Answer {
             Self::Missing(why) => format!("{{\"missing\":{}}}", quoted(why)),
             Self::Done => r#"{"ok":true}"#.into(),
             Self::Url(url) => format!("{{\"url\":{}}}", quoted(url)),
+            Self::Encrypted(url, authority) => format!("{{\"url\":{},\"authority\":{}}}", quoted(url), quoted(authority)),
             Self::Said(text) => format!("{{\"said\":{}}}", quoted(text)),
             Self::Error(why) => format!("{{\"error\":{}}}", quoted(why)),
         }

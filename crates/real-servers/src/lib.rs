@@ -4,6 +4,7 @@
 //! Where a server is not installed, starting it says so by name ([`Missing`]), and the test that wanted it is skipped. Where an
 //! address is configured (`FIELDWATCH_TEST_POSTGRESQL_URL`, `FIELDWATCH_TEST_RABBITMQ_URL`), the server there is used instead.
 
+pub mod certificates;
 pub mod postgresql;
 pub mod rabbitmq;
 

@@ -9,7 +9,7 @@ mod epmd;
 
 mod tree;
 
-use crate::Missing;
+use crate::{Missing, certificates::Certificates};
 use epmd::Epmd;
 use rustix::process::Signal;
 use std::{
@@ -47,12 +47,15 @@ struct Own {
     /// Removed when this is dropped; by the watcher when nobody drops it.
     dir: tempfile::TempDir,
     ports: Ports,
+    /// Those of its encrypted port.
+    certificates: Result<Certificates, Missing>,
     epmd: Epmd,
     server: Mutex<Option<Tree>>,
 }
 
 struct Ports {
     amqp: u16,
+    amqps: u16,
     distribution: u16,
     epmd: u16,
 }
@@ -89,6 +92,19 @@ impl RabbitMq {
             Kind::Own(own) => format!("amqp://{}:{}@127.0.0.1:{}/{vhost}", config::USER, config::PASSWORD, own.ports.amqp),
             Kind::Configured { before_vhost, behind_vhost } => format!("{before_vhost}/{vhost}{behind_vhost}"),
         }
+    }
+
+    /// The address of a virtual host by which connections are encrypted, and the certificates that go with it.
+    ///
+    /// # Errors
+    /// When there are no certificates, or it is a configured broker: whether that one's connections are encrypted is in its address.
+    pub fn encrypted(&self, vhost: &str) -> Result<(String, &Certificates), Missing> {
+        let Kind::Own(own) = &self.kind else {
+            return Err(Missing("whether a configured broker encrypts is in its address".into()));
+        };
+        let certificates = own.certificates.as_ref().map_err(Clone::clone)?;
+        let url = format!("amqps://{}:{}@localhost:{}/{vhost}", config::USER, config::PASSWORD, own.ports.amqps);
+        Ok((url, certificates))
     }
 
     /// Where it listens; `None` of a configured one.
@@ -161,10 +177,11 @@ impl RabbitMq {
 impl Own {
     fn start() -> std::io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("fieldwatch-rabbitmq-").tempdir()?;
-        let ports = Ports { amqp: free_port()?, distribution: free_port()?, epmd: free_port()? };
-        config::write(dir.path(), &ports)?;
+        let ports = Ports { amqp: free_port()?, amqps: free_port()?, distribution: free_port()?, epmd: free_port()? };
+        let certificates = Certificates::make(dir.path());
+        config::write(dir.path(), &ports, certificates.as_ref().ok())?;
         let epmd = Epmd::start(ports.epmd)?;
-        let own = Self { dir, ports, epmd, server: Mutex::default() };
+        let own = Self { dir, ports, certificates, epmd, server: Mutex::default() };
         own.launch()?;
         Ok(own)
     }

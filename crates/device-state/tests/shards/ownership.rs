@@ -1,6 +1,6 @@
 //! Partitions that go from process to process.
 
-use crate::fakes;
+use crate::fakes::{self, FakeQueue};
 use crate::shared::{Common, PARTITIONS, Process};
 use crate::world::{BEGINNING, options};
 use fieldwatch_broker::Entries;
@@ -33,8 +33,14 @@ impl Nodes {
         Self { common, numbers, processes, sent: [0; DEVICES] }
     }
 
-    /// A reading of a device, warmer than the one before, so that each raises an event.
+    /// Sends a device's next reading to the queue that all share.
     fn send(&mut self, device: usize) {
+        let entries = self.next_reading(device);
+        self.common.broker.put(&entries);
+    }
+
+    /// A reading of a device, warmer than the one before, so that each raises an event.
+    fn next_reading(&mut self, device: usize) -> Entries {
         let number = self.sent[device];
         self.sent[device] += 1;
         let reading = Reading {
@@ -46,7 +52,7 @@ impl Nodes {
         };
         let mut entries = Entries::new(PARTITIONS);
         entries.record(&id(device), &reading);
-        self.common.broker.put(&entries);
+        entries
     }
 
     /// Versions and types of a device's stored events.
@@ -131,6 +137,60 @@ proptest! {
     }
 }
 
+/// A process with a queue of its own, and a store that others could write too.
+struct Lone {
+    nodes: Nodes,
+    queue: Arc<FakeQueue>,
+}
+
+impl Lone {
+    fn start(options: &StateOptions) -> Self {
+        let (common, numbers): (Arc<Common>, Arc<DeviceNumbers>) = Default::default();
+        let queue = Arc::new(FakeQueue::new(PARTITIONS));
+        let as_queue: Arc<dyn fieldwatch_broker::ReadingQueue> = queue.clone();
+        let process = Process::start_on(&as_queue, 0, &common, &numbers, options.clone());
+        Self { nodes: Nodes { common, numbers, processes: vec![process], sent: [0; DEVICES] }, queue }
+    }
+
+    fn send(&mut self, device: usize) {
+        let entries = self.nodes.next_reading(device);
+        self.queue.put(&entries);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn a_queue_of_ones_own_goes_on_when_nobody_knows_what_the_common_store_has_taken(
+        steps in proptest::collection::vec((0..DEVICES, 0_u8..6, 0_u64..30), 1..60),
+        failing_take_overs in 0_usize..3,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        runtime.block_on(async move {
+            // Nothing but what the store says keeps a reading from taking effect twice.
+            let options = StateOptions { idle_after: Some(Duration::from_millis(200)), recognise_repeats: false, ..options() };
+            let mut lone = Lone::start(&options);
+            *lone.nodes.common.failing_take_overs.lock() = failing_take_overs;
+            for (device, what, ms) in steps {
+                lone.send(device);
+                let doubt = || AppendError::Unknown("the fake was told to".into());
+                let next = match what {
+                    0 => Some(fakes::Next::Refuse(doubt())),
+                    1 => Some(fakes::Next::StoreButSay(doubt())),
+                    2 => Some(fakes::Next::Refuse(AppendError::Unavailable("the fake was told to".into()))),
+                    _ => None,
+                };
+                lone.nodes.common.store.inner.lock().next.extend(next);
+                tokio::time::sleep(Duration::from_millis(ms * ms)).await;
+            }
+            lone.nodes.until("all is stored", Nodes::all_is_stored).await;
+            lone.nodes.until("the queue knows it", |_| lone.queue.in_front() == 0).await;
+            lone.nodes.assert_each_reading_took_effect_once();
+            lone.nodes.until("nothing is wrong", |nodes| nodes.processes[0].running.trouble().is_none()).await;
+        });
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_partition_that_cannot_be_restored_is_given_back_and_tried_again() {
     let mut nodes = Nodes::start(&options());
@@ -204,6 +264,25 @@ async fn the_shelves_of_a_gained_partition_are_saved_when_the_store_wants_it() {
         inner.snapshots.iter().map(|snapshot| snapshot.shelf).collect::<std::collections::BTreeSet<_>>().len()
     };
     nodes.until("all shelves are saved", |nodes| saved(nodes) == fieldwatch_domain::SHELVES).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_in_a_shared_store_leaves_out_what_that_has_kept_with_the_passivation() {
+    let mut nodes = Nodes::start(&StateOptions { idle_after: Some(Duration::from_secs(1)), ..options() });
+    for partition in 0..PARTITIONS {
+        nodes.common.broker.give(partition, 0, true);
+    }
+    nodes.send(1);
+    let is_passivated =
+        |nodes: &Nodes| nodes.common.store.inner.lock().log.iter().any(|entry| matches!(entry, Entry::Passivated(_)));
+    nodes.until("it is passivated", is_passivated).await;
+    nodes.common.store.inner.lock().wants_snapshots = true;
+    let shelf = nodes.numbers.number(&id(1)).shelf();
+    let saved = |nodes: &Nodes| nodes.common.store.inner.lock().snapshots.iter().any(|snapshot| snapshot.shelf == shelf);
+    nodes.until("its shelf is saved", saved).await;
+    let inner = nodes.common.store.inner.lock();
+    assert!(inner.snapshots.iter().all(|snapshot| snapshot.devices.is_empty()));
+    assert_eq!(inner.loads, []);
 }
 
 #[tokio::test(start_paused = true)]

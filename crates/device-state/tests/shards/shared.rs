@@ -80,12 +80,23 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(number: usize, common: &Arc<Common>, numbers: &Arc<DeviceNumbers>, options: StateOptions) -> Self {
+        let queue = SharedQueue { common: common.clone(), process: number, metrics: fieldwatch_broker::Metrics::default() };
+        let queue: Arc<dyn ReadingQueue> = Arc::new(queue);
+        Self::start_on(&queue, number, common, numbers, options)
+    }
+
+    /// One with a queue of its own.
+    pub(crate) fn start_on(
+        queue: &Arc<dyn ReadingQueue>,
+        number: usize,
+        common: &Arc<Common>,
+        numbers: &Arc<DeviceNumbers>,
+        options: StateOptions,
+    ) -> Self {
         let store: Arc<dyn EventStore> = Arc::new(SharedHandle { common: common.clone(), process: number, ours: Mutex::default() });
-        let queue: Arc<dyn ReadingQueue> =
-            Arc::new(SharedQueue { common: common.clone(), process: number, metrics: fieldwatch_broker::Metrics::default() });
         let parking: Arc<dyn fieldwatch_broker::Parking> = Arc::new(FakeParking::default());
         let states = DeviceStates::new(options, numbers.clone());
-        let (running, shards) = states.into_shards(&store, &queue, &parking, &[]).expect("the partitions can be consumed");
+        let (running, shards) = states.into_shards(&store, queue, &parking, &[]).expect("the partitions can be consumed");
         let mut tasks = JoinSet::new();
         for shard in shards {
             tasks.spawn(shard.run());
@@ -258,8 +269,9 @@ impl EventStore for SharedHandle {
             tokio::task::yield_now().await;
             let devices = batch.entries.iter().map(|entry| partition_of(entry.device()));
             for partition in devices.chain(batch.checkpoints.iter().map(|checkpoint| checkpoint.partition)) {
-                let is_ours = self.common.taken_over_by.lock().get(&partition) == Some(&self.process);
-                if !is_ours || !self.ours.lock().contains_key(&partition) {
+                // What nobody ever took over is not fenced.
+                let Some(owner) = self.common.taken_over_by.lock().get(&partition).copied() else { continue };
+                if owner != self.process || !self.ours.lock().contains_key(&partition) {
                     return Err(AppendError::Fenced { partition });
                 }
             }

@@ -121,8 +121,13 @@ pub async fn what_is_forgotten_stays_forgotten_after_a_start_and_tidying(place: 
 
 /// Saves every shelf as the fleet has it.
 pub async fn save_all(opened: &Opened, fleet: &Fleet) {
+    save_all_but(opened, fleet, None).await;
+}
+
+/// Saves every shelf as the fleet has it, without one device.
+pub async fn save_all_but(opened: &Opened, fleet: &Fleet, left_out: Option<&str>) {
     let mut shelves: Vec<ShelfSnapshot> = (0..SHELVES).map(|shelf| ShelfSnapshot { shelf, devices: Vec::new() }).collect();
-    for (id, state) in fleet.states() {
+    for (id, state) in fleet.states().iter().filter(|(id, _)| Some(id.as_str()) != left_out) {
         let device: DeviceNumber = opened.numbers.number(id);
         shelves[device.shelf()].devices.push((device, state.clone()));
     }

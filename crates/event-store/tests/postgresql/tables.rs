@@ -4,7 +4,7 @@ use crate::support::{Database, or_skip, server};
 use fieldwatch_domain::{DeviceNumbers, SHELVES};
 use fieldwatch_event_store::{
     Entry, HistoryEntry, PostgresOpenError, PostgresStore, ReadError,
-    conformance::{Fleet, Opened, Place, save_all},
+    conformance::{Fleet, Opened, Place, save_all, save_all_but},
 };
 use std::{sync::Arc, time::Duration};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -128,6 +128,26 @@ async fn retention_drops_tables_and_never_state() {
     fleet.move_to(&opened.numbers);
     let entries = fleet.reading("device-1", 88, 0);
     opened.store.append(entries.into()).await.expect("where nothing was recovered, the version is asked for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passivated_device_that_a_snapshot_leaves_out_keeps_its_state() {
+    let database = Database::on(&or_skip!(server()));
+    let opened = database.open().await;
+    opened.recover().await;
+    let mut fleet = Fleet::new(&opened.numbers, 1);
+    fill(&opened, &mut fleet, 5).await;
+    // What raises no event is nowhere but in the state and in what tidying removes.
+    let temperature = fleet.state("device-3").device.temperature().steps() / 10_000;
+    opened.store.append(fleet.reading("device-3", temperature, 0).into()).await.expect("append");
+    opened.store.append(fleet.passivate("device-3").into()).await.expect("append");
+    save_all_but(&opened, &fleet, Some("device-3")).await;
+    opened.store.tidy().await.expect("tidy");
+    let device = opened.numbers.number("device-3");
+    assert_eq!(opened.store.load(device).await.expect("load"), fleet.state("device-3"));
+    drop(opened);
+    let opened = database.open().await;
+    assert_eq!(&opened.recover().await.0, fleet.states());
 }
 
 /// A store whose oldest table is to be dropped by the next tidying, which begins no other.

@@ -1,13 +1,13 @@
 //! The files and the environment that keep a broker private, small and quiet.
 
-use super::{Ports, VHOSTS, epmd};
+use super::{Certificates, Ports, VHOSTS, epmd};
 use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
 pub(super) const USER: &str = "fieldwatch";
 pub(super) const PASSWORD: &str = "for-tests";
 
 /// Writes what the broker reads when it starts.
-pub(super) fn write(dir: &Path, ports: &Ports) -> io::Result<()> {
+pub(super) fn write(dir: &Path, ports: &Ports, certificates: Option<&Certificates>) -> io::Result<()> {
     for folder in ["data", "log", "config", "schema"] {
         std::fs::create_dir_all(dir.join(folder))?;
     }
@@ -29,7 +29,23 @@ pub(super) fn write(dir: &Path, ports: &Ports) -> io::Result<()> {
          load_definitions = {}\n",
         definitions.display()
     );
-    std::fs::write(dir.join("rabbitmq.conf"), settings)
+    let encrypted = certificates.map(|certificates| encrypted(ports.amqps, certificates)).unwrap_or_default();
+    std::fs::write(dir.join("rabbitmq.conf"), settings + &encrypted)
+}
+
+/// Asks nobody who connects for a certificate.
+fn encrypted(port: u16, certificates: &Certificates) -> String {
+    format!(
+        "listeners.ssl.1 = 127.0.0.1:{port}\n\
+         ssl_options.cacertfile = {}\n\
+         ssl_options.certfile = {}\n\
+         ssl_options.keyfile = {}\n\
+         ssl_options.verify = verify_none\n\
+         ssl_options.fail_if_no_peer_cert = false\n",
+        certificates.authority().display(),
+        certificates.certificate().display(),
+        certificates.key().display(),
+    )
 }
 
 /// One user, and virtual hosts for tests to use up.

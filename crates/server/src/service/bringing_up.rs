@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use fieldwatch_broker::{DeadLetters, ReadingQueue};
 use fieldwatch_device_state::{CommandOutcome, Commands, DeviceStates, StateOptions, WallClock};
 use fieldwatch_directory::{Directory, DirectoryOptions};
 use fieldwatch_domain::{Rules, Timestamp};
-use fieldwatch_event_store::EventStore;
+use fieldwatch_event_store::{Checkpoint, EventStore, RecoverError};
 use fieldwatch_gateway::Parts;
 use fieldwatch_push::{Hub, HubOptions};
 use fieldwatch_wire::told::{Told, read_told, write_told};
+use tokio::time::sleep;
+use tracing::warn;
 
 use super::chores::{Chores, Untidy};
 use super::forgetting::Forgetting;
@@ -22,6 +24,8 @@ use super::{Plan, recovery, store};
 
 /// With one core there is still something to do while a shard waits for the disk.
 const LEAST_SHARDS: usize = 2;
+/// After a database has failed while devices were restored from it.
+const RESTORE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits for the store, restores what this process needs of it, and lets devices run and streams begin.
 ///
@@ -38,25 +42,11 @@ pub(super) async fn bring_up(plan: &Plan, parts: &Arc<Parts>, queue: &Queue) -> 
     if parts.roles.state {
         queue.goes_to(store.log_id());
     }
-    parts.late.waits_for(Some("restoring devices".to_owned()));
-    let restore = plan.settings.devices.restore;
-    if !restore {
+    if !plan.settings.devices.restore {
         store = Arc::new(Unrestored::over(store));
     }
-    let directory = parts.roles.api.then(|| directory(plan, parts));
-    let states = parts.roles.state.then(|| {
-        let options = state_options(plan, Arc::clone(&parts.clock));
-        DeviceStates::reporting_to(parts.commands.clone(), parts.readings.clone(), options, Arc::clone(&parts.numbers))
-    });
     let any_queue = queue.shared();
-    // Devices of a store that others write too are restored when their partition is gained.
-    let states_now = states.as_ref().filter(|_| store.shared().is_none() || !any_queue.is_shared());
-    let decided = if directory.is_some() || states_now.is_some() {
-        let memory = recovery::Memory { directory: directory.as_deref(), states: states_now, numbers: &parts.numbers };
-        recovery::recover(&*store, &memory, restore, plan.limits.restore_progress_interval).await?
-    } else {
-        Vec::new()
-    };
+    let Restored { directory, states, decided } = restored(plan, parts, &*store, any_queue.is_shared()).await?;
     parts.late.store_is(Arc::clone(&store));
     queue.store_is(&store, &parts.numbers);
 
@@ -89,6 +79,51 @@ pub(super) async fn bring_up(plan: &Plan, parts: &Arc<Parts>, queue: &Queue) -> 
     let clock = Arc::clone(&parts.clock);
     let untidy = parts.roles.state.then(|| Untidy { store, queue: queue.clone(), clock });
     Ok(Some(Chores::start(&plan.limits, untidy, forgetting, reading)))
+}
+
+/// Memory, filled from the store.
+struct Restored {
+    directory: Option<Arc<Directory>>,
+    states: Option<DeviceStates>,
+    decided: Vec<Checkpoint>,
+}
+
+/// Restores what this process needs. A database may fail meanwhile: then it begins anew, with new memory, until it succeeds.
+///
+/// # Errors
+/// When what is stored cannot be read however often it is tried.
+async fn restored(plan: &Plan, parts: &Parts, store: &dyn EventStore, queue_is_shared: bool) -> anyhow::Result<Restored> {
+    let mut told = String::new();
+    loop {
+        parts.late.waits_for(Some("restoring devices".to_owned()));
+        let directory = parts.roles.api.then(|| directory(plan, parts));
+        let states = parts.roles.state.then(|| {
+            let options = state_options(plan, Arc::clone(&parts.clock));
+            DeviceStates::reporting_to(parts.commands.clone(), parts.readings.clone(), options, Arc::clone(&parts.numbers))
+        });
+        // Devices of a store that others write too are restored when their partition is gained.
+        let states_now = states.as_ref().filter(|_| store.shared().is_none() || !queue_is_shared);
+        if directory.is_none() && states_now.is_none() {
+            return Ok(Restored { directory, states, decided: Vec::new() });
+        }
+        let memory = recovery::Memory { directory: directory.as_deref(), states: states_now, numbers: &parts.numbers };
+        let (restore, interval) = (plan.settings.devices.restore, plan.limits.restore_progress_interval);
+        let error = match recovery::recover(store, &memory, restore, interval).await {
+            Ok(decided) => return Ok(Restored { directory, states, decided }),
+            Err(error) => error,
+        };
+        let may_pass = store.shared().is_some() && matches!(error.downcast_ref(), Some(RecoverError::Failed(_)));
+        if !may_pass {
+            return Err(error);
+        }
+        let what = format!("{error:#}");
+        if what != told {
+            warn!(error = %what, "restoring devices begins anew");
+            told.clone_from(&what);
+        }
+        parts.late.waits_for(Some(what));
+        sleep(RESTORE_AGAIN_AFTER).await;
+    }
 }
 
 /// The dead letters hear which devices are forgotten. They may at any time before the append is answered.
