@@ -9,15 +9,16 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// How many read at the same time, of each kind, so that none waits for the long reads of another: memory is filled,
+/// So many fill memory at the same time, in a recovery or when a partition is taken over. Each kind has connections of its own, so
+/// that none waits for the long reads of another.
 pub(super) const FILLING: usize = 2;
-/// shards ask for devices and versions,
+/// So many ask for devices and versions at the same time, for the shards and the writer.
 pub(super) const SHARDS: usize = 3;
-/// people and programs ask for history,
+/// So many ask for history at the same time, for people and programs.
 pub(super) const ASKING: usize = 3;
-/// snapshots are written,
+/// So many write snapshots at the same time.
 pub(super) const SAVING: usize = 2;
-/// and one tells.
+/// The feed, which tells of what was stored, asks one thing after the other.
 pub(super) const TELLING: usize = 1;
 /// The longest wait for a turn. The deadline of what is asked begins with the turn.
 const TURN_WITHIN: Duration = Duration::from_secs(30);

@@ -132,7 +132,7 @@ pub(super) static KEYS: &[Key] = &[
     key!(
         queue.rabbitmq.ca_file,
         Text,
-        "File with the certificates (PEM) by which that of an amqps:// broker is checked; without it, those that are usually trusted."
+        "File with certificates (PEM) that are trusted, beside those that the system trusts, when that of an amqps:// broker is checked."
     ),
     key!(
         queue.rabbitmq.partitions,
