@@ -45,6 +45,8 @@ mod shared;
 
 mod link;
 
+mod socket;
+
 mod live;
 
 mod held;
@@ -273,10 +275,13 @@ impl RabbitQueue {
         if let Some(why) = giving.now().and_then(|live| live.blocked()) {
             return Some(format!("the broker has an alarm: {why}"));
         }
-        match standing.permission() {
-            Permission::Pending(why) => Some(why),
-            Permission::Granted | Permission::Denied(_) => None,
+        if let Permission::Pending(why) = standing.permission() {
+            return Some(why);
         }
+        (0_u16..).zip(&self.shared.partitions).find_map(|(partition, ours)| {
+            let refused = ours.seen().refused.clone();
+            refused.map(|why| format!("the broker does not let this process stand by for partition {partition}: {why}"))
+        })
     }
 }
 

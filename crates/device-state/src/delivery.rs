@@ -132,8 +132,12 @@ impl Shard {
                     // What left no entry has a checkpoint all the same.
                     devices.extend(turns.iter().map(|turn| turn.device));
                     let done_with = self.refused(refusal, devices, &checkpoints, &mut backoff).await?;
-                    turns.retain(|turn| !done_with.contains(&delivery.entries[turn.entry as usize].partition));
-                    checkpoints.retain(|checkpoint| !done_with.contains(&checkpoint.partition));
+                    let partition_of_turn = |turn: &Turn| delivery.entries[turn.entry as usize].partition;
+                    let taken = turns.iter().filter(|turn| turn.request.is_some()).zip(&decided.outcomes);
+                    let stored = taken.filter(|(turn, _)| done_with.stored.contains(&partition_of_turn(turn)));
+                    self.announce(&stored.map(|(_, outcome)| *outcome).collect::<Vec<_>>());
+                    turns.retain(|turn| !done_with.contains(partition_of_turn(turn)));
+                    checkpoints.retain(|checkpoint| !done_with.contains(checkpoint.partition));
                     // What was restored meanwhile may have passivated devices.
                     self.restore_passivated(turns.iter().map(|turn| turn.device)).await?;
                 }

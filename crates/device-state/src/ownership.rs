@@ -9,7 +9,7 @@ use crate::shard::partition_of;
 use crate::{Shard, storing::End};
 use fieldwatch_broker::GivingUp;
 use fieldwatch_domain::{DeviceNumber, SHELVES};
-use fieldwatch_event_store::{Checkpoint, Recovered, SharedStore};
+use fieldwatch_event_store::{Checkpoint, RecoverError, Recovered, SharedStore};
 use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -111,6 +111,7 @@ impl Shard {
             self.unsaved[shelf] = false;
         }
         let partitions = self.partitions;
+        self.half_folded.retain(|device| partition_of(device.shelf(), partitions) != partition);
         self.timers.retain(|device| partition_of(device.shelf(), partitions) != partition);
         self.owned_changed();
     }
@@ -120,7 +121,7 @@ impl Shard {
         &mut self,
         shared: &dyn SharedStore,
         partition: u16,
-    ) -> Result<Option<Checkpoint>, String> {
+    ) -> Result<Option<Checkpoint>, RecoverError> {
         let shelves = self.shelves_of(partition);
         let restored: Vec<Mutex<RestoredShelf>> = shelves.iter().map(|_| Mutex::default()).collect();
         let visit = |found: Recovered<'_>| {
@@ -132,7 +133,7 @@ impl Shard {
                 restored[at].lock().take(&found);
             }
         };
-        let decided = shared.take_over(partition, &shelves, &visit).await.map_err(|error| error.to_string())?;
+        let decided = shared.take_over(partition, &shelves, &visit).await?;
         for (shelf, restored) in shelves.iter().zip(restored) {
             self.move_in(*shelf, restored.into_inner());
         }

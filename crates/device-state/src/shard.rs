@@ -116,7 +116,10 @@ impl Shard {
                 return;
             }
         }
-        self.save_unsaved().await;
+        // Whoever takes the partitions over reads the log since the last snapshot sooner than this is written.
+        if !(self.shares_queue && self.store.shared().is_some()) {
+            self.save_unsaved().await;
+        }
     }
 
     async fn work(&mut self) -> End {

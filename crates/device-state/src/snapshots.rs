@@ -67,7 +67,7 @@ impl Shard {
             match cell.state() {
                 Some(state) => devices.push((device, state.clone())),
                 None if cell.is_passivated() && (!keeps_passivated || self.half_folded.contains(&device)) => {
-                    passivated.push(device)
+                    passivated.push(device);
                 }
                 None => {}
             }

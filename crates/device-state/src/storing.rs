@@ -4,8 +4,27 @@ use crate::shard::{partition_of, stopping};
 use crate::{Shard, backoff::Backoff};
 use fieldwatch_broker::{DeliveredEntry, EntryForm, GivingUp, NewLetter};
 use fieldwatch_domain::DeviceNumber;
-use fieldwatch_event_store::{AppendError, Checkpoint};
+use fieldwatch_event_store::{AppendError, Checkpoint, RecoverError};
 use tracing::{error, warn};
+
+/// The partitions of a refused batch of which nothing may be tried again.
+#[derive(Debug, Default)]
+pub(crate) struct DoneWith {
+    /// The batch turned out to be stored.
+    pub(crate) stored: Vec<u16>,
+    /// They are not this process's any more.
+    pub(crate) lost: Vec<u16>,
+}
+
+impl DoneWith {
+    fn lost(partitions: Vec<u16>) -> Self {
+        Self { lost: partitions, ..Self::default() }
+    }
+
+    pub(crate) fn contains(&self, partition: u16) -> bool {
+        self.stored.contains(&partition) || self.lost.contains(&partition)
+    }
+}
 
 /// Why a shard's work ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +40,7 @@ pub(crate) enum End {
 impl Shard {
     /// Takes in that a batch of these devices and checkpoints was not stored: waits until it may be tried again, loads what
     /// another owner has written, or stands by for the partitions that are not this process's any more. Gives the partitions
-    /// of which nothing may be tried again: those, and any of which the batch turns out to be stored.
+    /// of which nothing may be tried again.
     ///
     /// # Errors
     /// When there is no sense in trying again: asked to stop, stopped for good, or the second conflict in a row.
@@ -31,7 +50,7 @@ impl Shard {
         devices: Vec<DeviceNumber>,
         checkpoints: &[Checkpoint],
         backoff: &mut Backoff,
-    ) -> Result<Vec<u16>, End> {
+    ) -> Result<DoneWith, End> {
         let shared = self.store.shared().is_some();
         match refusal {
             AppendError::Unknown(why) if shared && !self.shares_queue => {
@@ -43,7 +62,7 @@ impl Shard {
             AppendError::Unavailable(why) => self.pause(backoff, "the store cannot take anything now", &why).await?,
             AppendError::Fenced { partition } if shared => {
                 self.yield_to_another(partition);
-                return Ok(vec![partition]);
+                return Ok(DoneWith::lost(vec![partition]));
             }
             AppendError::VersionConflict { device, expected, actual } if shared => {
                 let partition = partition_of(device.shelf(), self.partitions);
@@ -52,7 +71,7 @@ impl Shard {
                     &format!("a device is at version {actual} in the store, not {expected}"),
                     GivingUp::InDoubt,
                 );
-                return Ok(vec![partition]);
+                return Ok(DoneWith::lost(vec![partition]));
             }
             AppendError::VersionConflict { device, expected, actual } => {
                 self.conflict(device, expected, actual, devices).await?;
@@ -66,7 +85,7 @@ impl Shard {
                         GivingUp::InDoubt,
                     );
                 }
-                return Ok(partitions);
+                return Ok(DoneWith::lost(partitions));
             }
             // Of a store of its own, neither happens before it has stopped.
             refusal @ (AppendError::Unknown(_) | AppendError::Fenced { .. }) => {
@@ -74,19 +93,18 @@ impl Shard {
             }
             AppendError::Stopped(why) => return Err(End::Trouble(format!("the store has stopped: {why}"))),
         }
-        Ok(Vec::new())
+        Ok(DoneWith::default())
     }
 
     /// Nobody knows whether a batch was stored, and nobody else could go on with these partitions, for the queue gives each
-    /// delivery once in a process's life: takes them over anew in the store, which tells it, and restores their devices. Gives
-    /// the partitions of which the batch is stored.
+    /// delivery once in a process's life: takes them over anew in the store, which tells it, and restores their devices.
     ///
     /// # Errors
-    /// When the shard is asked to stop meanwhile.
-    async fn find_out(&mut self, partitions: Vec<u16>, mut why: String, backoff: &mut Backoff) -> Result<Vec<u16>, End> {
+    /// When the shard is asked to stop meanwhile, or what is stored is damaged.
+    async fn find_out(&mut self, partitions: Vec<u16>, mut why: String, backoff: &mut Backoff) -> Result<DoneWith, End> {
         let store = self.store.clone();
-        let Some(shared) = store.shared() else { return Ok(Vec::new()) };
-        let mut stored = Vec::new();
+        let Some(shared) = store.shared() else { return Ok(DoneWith::default()) };
+        let mut done_with = DoneWith::default();
         for partition in partitions {
             loop {
                 self.pause(backoff, "nobody knows whether the store has taken a batch", &why).await?;
@@ -94,7 +112,7 @@ impl Shard {
                 match self.restore_partition(shared, partition).await {
                     Ok(decided) => {
                         if decided.as_ref() != self.decided.get(&partition) {
-                            stored.push(partition);
+                            done_with.stored.push(partition);
                         }
                         match decided {
                             Some(decided) => drop(self.decided.insert(partition, decided)),
@@ -102,12 +120,13 @@ impl Shard {
                         }
                         break;
                     }
-                    Err(again) => why = again,
+                    Err(RecoverError::Failed(again)) => why = again,
+                    Err(damaged @ RecoverError::Damaged(_)) => return Err(End::Trouble(damaged.to_string())),
                 }
             }
         }
         self.store_answered();
-        Ok(stored)
+        Ok(done_with)
     }
 
     /// The partitions of these devices and checkpoints, each once.

@@ -174,6 +174,10 @@ impl SharedStore for PostgresStore {
         Box::pin(recovery::take_over(&self.shared, partition, shelves, visit))
     }
 
+    fn take_over_all(&self, partitions: u16) -> BoxFuture<'_, Result<(), RecoverError>> {
+        Box::pin(recovery::take_over_all(&self.shared, partitions))
+    }
+
     fn let_go(&self, partition: u16) {
         self.shared.lose(partition);
     }

@@ -99,6 +99,10 @@ pub trait SharedStore: Send + Sync {
         visit: &'a (dyn Fn(Recovered<'_>) + Sync),
     ) -> BoxFuture<'a, Result<Option<Checkpoint>, RecoverError>>;
 
+    /// Takes all partitions of a queue over that no other process consumes, so that whatever an earlier process has under way is
+    /// refused. Visits nothing: [`EventStore::recover`] is to follow.
+    fn take_over_all(&self, partitions: u16) -> BoxFuture<'_, Result<(), RecoverError>>;
+
     /// This process does not write for the partition any more; another may have taken it over already.
     fn let_go(&self, partition: u16);
 }

@@ -8,7 +8,7 @@ use crate::{
     outlet::{CHUNK, End, Outlet},
     ring::{Behind, Reader},
 };
-use fieldwatch_event_store::{EventsPage, ReadError};
+use fieldwatch_event_store::{EventStore, EventsPage, ReadError};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -89,7 +89,8 @@ impl EventStream {
         // A client that is cut right after hello resumes where it wanted to.
         self.outlet.send(message::hello(from, self.hub.store().log_id(), newest), from, LIVE_PATIENCE).await?;
         if let Some((asked, reason)) = gap {
-            let earliest = self.earliest().await;
+            let hub = Arc::clone(&self.hub);
+            let earliest = self.alive_during(Self::earliest(hub.store())).await?;
             return self.send_gap(asked, Gap { reason, earliest }).await;
         }
         if resume_after.is_some() {
@@ -123,10 +124,11 @@ impl EventStream {
 
     /// Reads a page; of a database that is away, when it is back.
     async fn read_in_time(&mut self) -> Result<Result<EventsPage, Gap>, End> {
-        let give_up = Instant::now() + AWAY_PATIENCE;
+        let (hub, give_up) = (Arc::clone(&self.hub), Instant::now() + AWAY_PATIENCE);
         let mut told = false;
         loop {
-            let gap = match self.read_page().await {
+            let page = self.alive_during(Self::read_page(hub.store(), self.looked_at)).await?;
+            let gap = match page {
                 Ok(page) => return Ok(Ok(page)),
                 Err((gap, trouble)) => {
                     if let Some(trouble) = trouble.filter(|_| !std::mem::replace(&mut told, true)) {
@@ -139,30 +141,43 @@ impl EventStream {
             if !may_come_back || Instant::now() >= give_up {
                 return Ok(Err(gap));
             }
-            sleep(ASK_AGAIN).await;
-            if Instant::now() >= self.outlet.keep_alive_at() {
-                let position = self.outlet.told();
-                self.outlet.send(message::keep_alive(position), position, self.patience).await?;
+            self.alive_during(sleep(ASK_AGAIN)).await?;
+        }
+    }
+
+    /// Keeps the connection alive while something else is waited for.
+    async fn alive_during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                () = sleep_until(self.outlet.keep_alive_at()) => {
+                    let position = self.outlet.told();
+                    self.outlet.send(message::keep_alive(position), position, self.patience).await?;
+                }
             }
         }
     }
 
     /// A page, or the gap that comes of it, and what people should know about that.
-    async fn read_page(&self) -> Result<EventsPage, (Gap, Option<String>)> {
+    async fn read_page(store: &dyn EventStore, after: u64) -> Result<EventsPage, (Gap, Option<String>)> {
         let unavailable = |trouble| (Gap { reason: GapReason::Unavailable, earliest: None }, Some(trouble));
-        match timeout(READ_DEADLINE, self.hub.store().read_all(self.looked_at, PAGE)).await {
+        match timeout(READ_DEADLINE, store.read_all(after, PAGE)).await {
             Ok(Ok(page)) => Ok(page),
             Ok(Err(ReadError::Gone { earliest })) => Err((Gap { reason: GapReason::Retention, earliest: Some(earliest) }, None)),
             // Not held against the newest event: a stream that has looked further, over readings without an event, has told so.
-            Ok(Err(ReadError::NotInLog(_))) => Err((Gap { reason: GapReason::Future, earliest: self.earliest().await }, None)),
+            Ok(Err(ReadError::NotInLog(_))) => {
+                Err((Gap { reason: GapReason::Future, earliest: Self::earliest(store).await }, None))
+            }
             Ok(Err(ReadError::Failed(trouble))) => Err(unavailable(trouble)),
             Err(_) => Err(unavailable("it does not answer in time".into())),
         }
     }
 
     /// Position of the earliest event that is kept; `None` when there is none or nobody knows.
-    async fn earliest(&self) -> Option<u64> {
-        let page = timeout(READ_DEADLINE, self.hub.store().read_all(0, 1)).await.ok()?.ok()?;
+    async fn earliest(store: &dyn EventStore) -> Option<u64> {
+        let page = timeout(READ_DEADLINE, store.read_all(0, 1)).await.ok()?.ok()?;
         page.events.first().map(|event| event.position)
     }
 

@@ -1,6 +1,12 @@
 //! A connection that is made again whenever it is lost, to one of the hosts after the other.
 
-use super::{RabbitOptions, address, broken::Broken, live::Live, stop::Stop};
+use super::{
+    RabbitOptions, address,
+    broken::Broken,
+    live::Live,
+    socket::{self, Socket},
+    stop::Stop,
+};
 use futures_util::StreamExt;
 use lapin::{Connection, ConnectionProperties, Event, tcp::OwnedTLSConfig, uri::AMQPUri};
 use std::{
@@ -98,10 +104,12 @@ impl Keeper {
                 connected = self.connect(host) => connected,
             };
             match connected {
-                Ok(connection) => {
+                Ok((connection, socket)) => {
                     pause = FIRST_PAUSE;
                     let since = Instant::now();
-                    if self.use_it(connection, host, &stop).await {
+                    let stopped = self.use_it(connection, host, &stop).await;
+                    socket.end();
+                    if stopped {
                         return;
                     }
                     // The same host first: mostly it was only the connection. Unless that host only lets in and then ends it.
@@ -120,16 +128,11 @@ impl Keeper {
         }
     }
 
-    async fn connect(&self, host: &AMQPUri) -> Result<Connection, Broken> {
+    async fn connect(&self, host: &AMQPUri) -> Result<(Connection, Socket), Broken> {
         let name = format!("fieldwatch {} ({})", self.options.node, self.purpose);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let tls = self.tls().await?;
-        let runtime = lapin::runtime::default_runtime()?;
-        let connecting = Connection::connect_uri_with_config(host.clone(), properties, tls, runtime);
-        match timeout(self.options.deadlines.connect, connecting).await {
-            Ok(connected) => Ok(connected?),
-            Err(_) => Err(Broken::new("no connection in time")),
-        }
+        socket::connect(host.clone(), properties, tls, self.options.deadlines.connect).await
     }
 
     /// Read each time, so that a certificate can be replaced.

@@ -40,6 +40,8 @@ pub(super) struct Seen {
     pub(super) standing_since: Option<Instant>,
     /// Whether something of it has come to this process: then it is the owner.
     pub(super) is_ours: bool,
+    /// Why the broker does not let this process stand by for it.
+    pub(super) refused: Option<String>,
     /// Until when it is not wanted, for this process could not begin with it.
     unable_until: Option<Instant>,
     /// For how long the last time.

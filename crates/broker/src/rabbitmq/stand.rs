@@ -30,10 +30,12 @@ use tokio::{
     sync::mpsc,
     time::{Duration, Instant, sleep, sleep_until},
 };
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 /// Before a channel that was lost is opened anew.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Each time that the broker refuses, the pause doubles, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// For so long what was given may still be stored before another process takes over.
 const PARTING: Duration = Duration::from_secs(1);
 
@@ -81,6 +83,8 @@ type BeingParked = BoxFuture<'static, Result<Message, ()>>;
 
 /// Why a channel is gone.
 enum End {
+    /// There was none.
+    NotOpened,
     Lost,
     Left,
     Stopped,
@@ -89,6 +93,7 @@ enum End {
 impl Stand {
     pub(super) async fn run(mut self) {
         let stop = self.shared.stop.clone();
+        let mut after_refusal = PAUSE;
         loop {
             let live = tokio::select! {
                 biased;
@@ -98,22 +103,29 @@ impl Stand {
             let channel = new_channel_number();
             let end = match self.open(&live).await {
                 Ok(held) => {
-                    self.shared.seen(self.partition).standing_since = Some(std::time::Instant::now());
+                    after_refusal = PAUSE;
+                    {
+                        let mut seen = self.shared.seen(self.partition);
+                        seen.standing_since = Some(std::time::Instant::now());
+                        seen.refused = None;
+                    }
                     let end = self.stand(&live, held, channel).await;
                     self.shared.seen(self.partition).leave();
                     end
                 }
                 Err(broken) => {
-                    debug!(partition = self.partition, why = broken.text, "cannot stand by for a partition");
+                    self.note_refusal(&broken);
                     if broken.is(404) {
                         self.shared.standing.declare_again();
                     }
-                    End::Lost
+                    End::NotOpened
                 }
             };
             let something_came = std::mem::take(&mut self.something_came);
-            // An error says that the consumer is gone, and with it the orders.
-            let _ = self.happenings.send(Happening::Gone { partition: self.partition, channel });
+            if !matches!(end, End::NotOpened) {
+                // An error says that the consumer is gone, and with it the orders.
+                let _ = self.happenings.send(Happening::Gone { partition: self.partition, channel });
+            }
             // While a shard waits for its store nobody takes in what came: each channel would add to it.
             if something_came && !matches!(end, End::Stopped) && !self.until_heard(channel).await {
                 return;
@@ -122,6 +134,11 @@ impl Stand {
                 End::Stopped => return,
                 End::Left => self.shared.options.deadlines.hello * 3,
                 End::Lost => PAUSE,
+                End::NotOpened => {
+                    let pause = after_refusal;
+                    after_refusal = (pause * 2).min(LONGEST_PAUSE);
+                    pause
+                }
             };
             tokio::select! {
                 () = stop.asked() => return,
@@ -130,6 +147,20 @@ impl Stand {
             if self.orders.is_closed() {
                 return;
             }
+        }
+    }
+
+    /// Says once why the broker does not let this process stand by. A connection that fails says so itself.
+    fn note_refusal(&self, broken: &Broken) {
+        let (partition, why) = (self.partition, &broken.text);
+        debug!(partition, why, "cannot stand by for a partition");
+        if broken.code.is_none() {
+            return;
+        }
+        let mut seen = self.shared.seen(partition);
+        if seen.refused.as_ref() != Some(why) {
+            warn!(partition, why, "the broker does not let this process stand by for a partition");
+            seen.refused = Some(why.clone());
         }
     }
 

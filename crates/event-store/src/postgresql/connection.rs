@@ -21,6 +21,12 @@ const MOST_NAME_BYTES: usize = 63;
 /// A session whose client is silent in the middle of a transaction, or whose lock is not given, is ended after so long.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
 
+/// Beyond what the server may take for an answer, this is for the way.
+const ON_THE_WAY: Duration = Duration::from_secs(2);
+/// A session that tidies and whose client has become silent must not keep others from tidying. Servers before 14 do not know it.
+const IDLE_TIDYING: &str = "; SELECT set_config('idle_session_timeout', '600000', false) \
+     WHERE current_setting('server_version_num')::int4 >= 140000";
+
 /// Why something asked of the server was not done.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
@@ -60,6 +66,16 @@ impl Failure {
     }
 }
 
+/// How long something may take on a connection.
+struct Limits {
+    /// A statement, by the server.
+    statement: Duration,
+    /// A lock, by the server.
+    lock: Duration,
+    /// An answer of the server, by us: a way that swallows everything says nothing.
+    answer: Duration,
+}
+
 /// What is needed to make connections.
 pub(super) struct Connector {
     config: Config,
@@ -96,14 +112,14 @@ impl Purpose {
         }
     }
 
-    /// How long a statement, and a lock, may take; 0: as long as it wants.
-    fn limits(self) -> (Duration, Duration) {
-        match self {
+    fn limits(self) -> Limits {
+        let (statement, lock) = match self {
             Self::Append(limit) | Self::Read(limit) => (limit, limit),
             Self::Listen => (Duration::from_secs(5), Duration::from_secs(5)),
-            Self::Prepare => (Duration::ZERO, Duration::from_mins(1)),
-            Self::Tidy => (Duration::ZERO, Duration::from_millis(500)),
-        }
+            Self::Prepare => (Duration::from_mins(10), Duration::from_mins(1)),
+            Self::Tidy => (Duration::from_hours(1), Duration::from_millis(500)),
+        };
+        Limits { statement, lock, answer: statement + ON_THE_WAY }
     }
 }
 
@@ -154,15 +170,16 @@ impl Connector {
                 }
             }
         });
-        let connection = Connection { client, statements: Mutex::default(), driver: driver.abort_handle() };
-        let (statement, lock) = purpose.limits();
+        let Limits { statement, lock, answer } = purpose.limits();
+        let connection = Connection { client, statements: Mutex::default(), driver: driver.abort_handle(), answer };
         let settings = format!(
             "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET TimeZone = 'UTC'; \
-             SET tcp_user_timeout = 10000; \
-             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+             SET tcp_user_timeout = 10000; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; \
+             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'{}",
             statement.as_millis(),
             lock.as_millis(),
             IDLE_IN_TRANSACTION.as_millis(),
+            if purpose == Purpose::Tidy { IDLE_TIDYING } else { "" },
         );
         connection.client.batch_execute(&settings).await.map_err(|error| unreachable(&error))?;
         Ok(connection)
@@ -194,6 +211,8 @@ pub(super) struct Connection {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
     driver: AbortHandle,
+    /// How long an answer may take.
+    answer: Duration,
 }
 
 impl Connection {
@@ -207,7 +226,11 @@ impl Connection {
             Failure::Lost(text) => Failure::Unreachable(text),
             other => other,
         };
-        let statement = self.client.prepare(sql).await.map_err(|error| not_sent(&error))?;
+        let statement = async { Box::pin(self.client.prepare(sql)).await.map_err(|error| not_sent(&error)) };
+        let statement = match within(self.answer, statement).await {
+            Err(Failure::Lost(text)) => Err(Failure::Unreachable(text)),
+            prepared => prepared,
+        }?;
         self.statements.lock().insert(sql, statement.clone());
         Ok(statement)
     }
@@ -215,7 +238,7 @@ impl Connection {
     /// Asks for rows, all of them.
     pub(super) async fn rows(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
         let statement = self.prepared(sql).await?;
-        self.client.query(&statement, params).await.map_err(|error| Failure::of(&error))
+        self.answered(Box::pin(self.client.query(&statement, params))).await
     }
 
     /// Asks for the one row that there is.
@@ -231,18 +254,23 @@ impl Connection {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<tokio_postgres::RowStream, Failure> {
         let statement = self.prepared(sql).await?;
-        self.client.query_raw(&statement, params.iter().copied()).await.map_err(|error| Failure::of(&error))
+        self.answered(Box::pin(self.client.query_raw(&statement, params.iter().copied()))).await
     }
 
     /// Does something that gives no rows.
     pub(super) async fn execute(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
         let statement = self.prepared(sql).await?;
-        self.client.execute(&statement, params).await.map_err(|error| Failure::of(&error))
+        self.answered(Box::pin(self.client.execute(&statement, params))).await
     }
 
     /// Does one or more statements without parameters.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Failure> {
-        self.client.batch_execute(sql).await.map_err(|error| Failure::of(&error))
+        self.answered(Box::pin(self.client.batch_execute(sql))).await
+    }
+
+    /// Waits for an answer as long as one may take.
+    async fn answered<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {
+        within(self.answer, async { answer.await.map_err(|error| Failure::of(&error)) }).await
     }
 
     /// Whether it is known to be gone.

@@ -163,11 +163,12 @@ impl Feed<'_> {
     }
 
     /// Reads the next part of the log up to a position that is the end of an append, and tells it, if that is still wanted.
+    /// Takes no longer than an append may: the answers to this process's own may wait for it.
     async fn read_up_to(&self, end: u64, is_wanted: impl Fn(&Shared) -> bool) -> Result<bool, Failure> {
         let (shared, told) = (self.shared, self.told());
         let (found, upto) = shared
             .feed_pool
-            .read(|connection| async move {
+            .read_within(shared.options.append_deadline, |connection| async move {
                 WindowReader { connection: &connection, numbers: &shared.numbers, shelves: None }.next(told, end).await
             })
             .await?;

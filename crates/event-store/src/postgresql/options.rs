@@ -80,6 +80,12 @@ pub enum OpenError {
         /// What it calls itself.
         found: String,
     },
+    /// The database cannot hold every text.
+    #[error("the database has encoding {found}, and ids and names need UTF8: create it with ENCODING 'UTF8' TEMPLATE template0")]
+    Encoding {
+        /// Its encoding.
+        found: String,
+    },
     /// A newer program has changed the tables.
     #[error(
         "the tables in the database have schema version {found}, and this program knows versions up to {known}: start a newer program"

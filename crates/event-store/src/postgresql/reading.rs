@@ -38,13 +38,15 @@ const CUT: &str = "SELECT l.earliest FROM fieldwatch_log AS l WHERE l.earliest >
 
 const FORGOTTEN: &str = "SELECT position FROM fieldwatch_forgotten WHERE device_id = $1";
 
-/// The device's snapshot, and everything of it since; what is packed is of its whole shelf.
+/// The device's snapshot, and everything of it since; what is packed is of its whole shelf, of which a snapshot holds everything
+/// up to where it was saved.
 const LOAD: &str = "WITH saved AS (SELECT position, version, state FROM fieldwatch_snapshots WHERE device_id = $1), \
      since AS (SELECT coalesce((SELECT position FROM saved), 0) AS position, coalesce((SELECT version FROM saved), 0) AS version) \
      SELECT 0, position, state FROM saved UNION ALL \
      SELECT 1, position, record FROM fieldwatch_events WHERE device_id = $1 AND version > (SELECT version FROM since) UNION ALL \
      SELECT 1, position, record FROM fieldwatch_late_readings WHERE device_id = $1 AND position > (SELECT position FROM since) UNION ALL \
-     SELECT 2, position, records FROM fieldwatch_observations WHERE shelf = $2 AND last > (SELECT position FROM since)";
+     SELECT 2, position, records FROM fieldwatch_observations WHERE shelf = $2 AND last > greatest( \
+       (SELECT position FROM since), (SELECT as_of FROM fieldwatch_shelves WHERE shelf = $2))";
 
 /// The events after a position, and with each, or without any, how far the log reaches.
 const READ_ALL: &str = "SELECT l.position, l.earliest, e.position, e.record FROM fieldwatch_log AS l LEFT JOIN LATERAL ( \

@@ -18,13 +18,15 @@ use fieldwatch_wire::{
 use futures_util::pin_mut;
 use std::{sync::atomic::Ordering, time::Duration};
 
-/// All of it takes this long at most; each statement has the deadline of a read besides.
+/// All of it takes this long at most; each answer has the deadline of a read besides.
 const RECOVERY_DEADLINE: Duration = Duration::from_hours(1);
 
 const END: &str = "SELECT position, newest_event FROM fieldwatch_log";
 const SHELF_MARKS: &str = "SELECT shelf, as_of FROM fieldwatch_shelves";
 const SNAPSHOTS: &str = "SELECT position, state FROM fieldwatch_snapshots WHERE shelf = ANY($1)";
 const CHECKPOINTS: &str = "SELECT partition, progress FROM fieldwatch_checkpoints WHERE progress IS NOT NULL ORDER BY partition";
+const TAKE_OVER_ALL: &str =
+    "SELECT p.number, t.epoch FROM generate_series(0, $1 - 1) AS p (number), LATERAL fieldwatch_take_over(p.number, $2) AS t";
 const TAKE_OVER: &str = "SELECT epoch, progress FROM fieldwatch_take_over($1, $2)";
 
 type Visit<'a> = &'a (dyn Fn(Recovered<'_>) + Sync);
@@ -82,6 +84,22 @@ pub(super) async fn take_over(
     shared.filling.read_at_one_moment(RECOVERY_DEADLINE, work).await.map_err(|failure| recover_error(&failure))?;
     shared.holds.take(partition, shelves, epoch);
     Ok(progress.map(|progress| Checkpoint { partition, progress: progress.into() }))
+}
+
+/// See [`SharedStore::take_over_all`](crate::SharedStore::take_over_all).
+pub(super) async fn take_over_all(shared: &Shared, partitions: u16) -> Result<(), RecoverError> {
+    let taken = shared.filling.read_within(shared.options.append_deadline, |connection| async move {
+        let pid = connection.row("SELECT pg_backend_pid()", &[]).await?.get(0);
+        let (partitions, node) = (i32::from(partitions), &shared.options.node);
+        watched(connection.rows(TAKE_OVER_ALL, &[&partitions, node]), &shared.connector, pid).await
+    });
+    let taken = Box::pin(taken).await.map_err(|failure| recover_error(&failure))?;
+    for row in taken {
+        let (partition, epoch) = (row.get::<_, i32>(0) as u16, row.get::<_, i64>(1) as u64);
+        let shelves: Vec<usize> = (0..SHELVES).filter(|shelf| *shelf as u16 % partitions == partition).collect();
+        shared.holds.take(partition, &shelves, epoch);
+    }
+    Ok(())
 }
 
 async fn visit_shelves(shared: &Shared, connection: &Connection, shelves: &[usize], visit: Visit<'_>) -> Result<Visited, Failure> {

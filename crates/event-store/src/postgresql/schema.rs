@@ -23,6 +23,10 @@ pub(super) async fn prepare(connection: &Connection) -> Result<String, OpenError
     if server.get::<_, i32>(0) < OLDEST_SERVER {
         return Err(OpenError::NotSupported { found: server.get(1) });
     }
+    let encoding: String = connection.row("SHOW server_encoding", &[]).await.map_err(refusal)?.get(0);
+    if encoding != "UTF8" {
+        return Err(OpenError::Encoding { found: encoding });
+    }
     if version(connection).await?.is_none_or(|found| found < KNOWN) {
         migrate(connection).await?;
     }

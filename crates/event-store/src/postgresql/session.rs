@@ -21,7 +21,7 @@ const PROOF_DEADLINE: Duration = Duration::from_secs(3);
 /// A write, so that a server that only reads is noticed too.
 const PROVE: &str = "UPDATE fieldwatch_writers SET seen_at = now() WHERE writer = $1::text::uuid";
 /// Ends sessions that an earlier connection, or an earlier process of this node, has left behind.
-const END_OWN: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+pub(super) const END_OWN: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
      WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()";
 const BEGIN: &str =
     "SELECT pg_backend_pid(), session, sequence, first_position, newest_before FROM fieldwatch_begin($1::text::uuid, $2)";

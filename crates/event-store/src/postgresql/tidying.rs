@@ -3,6 +3,7 @@
 use super::{
     connection::{Connection, Failure, Purpose, jittered},
     schema::{TABLE_BITS, ensure_table_after, table_name},
+    session::END_OWN,
     shared::Shared,
     window::{damage, next_packed},
 };
@@ -57,6 +58,8 @@ const SHELF_MARKS: &str = "SELECT shelf, as_of FROM fieldwatch_shelves";
 pub(super) async fn tidy(shared: &Shared) -> Result<(), AppendError> {
     let tidied = async {
         let connection = shared.connector.connect(Purpose::Tidy, None).await?;
+        // One of this node's that was given up may hold the lock still.
+        connection.row(END_OWN, &[&shared.connector.session_name(Purpose::Tidy)]).await?;
         for row in connection.rows(SHELF_MARKS, &[]).await? {
             shared.saved(row.get::<_, i16>(0) as usize % SHELVES, row.get::<_, i64>(1) as u64);
         }

@@ -150,5 +150,8 @@ impl SharedStore for FakeStore {
     ) -> BoxFuture<'a, Result<Option<Checkpoint>, RecoverError>> {
         Box::pin(async { Err(RecoverError::Failed("a fake store is nobody's".into())) })
     }
+    fn take_over_all(&self, _partitions: u16) -> BoxFuture<'_, Result<(), RecoverError>> {
+        unimplemented!("streams take nothing over")
+    }
     fn let_go(&self, _partition: u16) {}
 }

@@ -9,7 +9,7 @@ use fieldwatch_broker::{DeadLetters, ReadingQueue};
 use fieldwatch_device_state::{CommandOutcome, Commands, DeviceStates, StateOptions, WallClock};
 use fieldwatch_directory::{Directory, DirectoryOptions};
 use fieldwatch_domain::{Rules, Timestamp};
-use fieldwatch_event_store::{Checkpoint, EventStore, RecoverError};
+use fieldwatch_event_store::{Checkpoint, EventStore, ReadError, RecoverError};
 use fieldwatch_gateway::Parts;
 use fieldwatch_push::{Hub, HubOptions};
 use fieldwatch_wire::told::{Told, read_told, write_told};
@@ -24,8 +24,8 @@ use super::{Plan, recovery, store};
 
 /// With one core there is still something to do while a shard waits for the disk.
 const LEAST_SHARDS: usize = 2;
-/// After a database has failed while devices were restored from it.
-const RESTORE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// After a database has failed in the middle of the start.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits for the store, restores what this process needs of it, and lets devices run and streams begin.
 ///
@@ -46,12 +46,12 @@ pub(super) async fn bring_up(plan: &Plan, parts: &Arc<Parts>, queue: &Queue) -> 
         store = Arc::new(Unrestored::over(store));
     }
     let any_queue = queue.shared();
-    let Restored { directory, states, decided } = restored(plan, parts, &*store, any_queue.is_shared()).await?;
+    let Restored { directory, states, decided } = restored(plan, parts, &*store, &*any_queue).await?;
     parts.late.store_is(Arc::clone(&store));
     queue.store_is(&store, &parts.numbers);
 
     let forgetting = match queue.own_letters() {
-        Some(letters) => Some(forgetting(&store, letters, parts).await?),
+        Some(letters) => Some(again_and_again(parts, &*store, || forgetting(&store, letters, parts)).await?),
         None => None,
     };
     let mut reading = None;
@@ -88,41 +88,58 @@ struct Restored {
     decided: Vec<Checkpoint>,
 }
 
-/// Restores what this process needs. A database may fail meanwhile: then it begins anew, with new memory, until it succeeds.
+/// Restores what this process needs.
 ///
 /// # Errors
 /// When what is stored cannot be read however often it is tried.
-async fn restored(plan: &Plan, parts: &Parts, store: &dyn EventStore, queue_is_shared: bool) -> anyhow::Result<Restored> {
-    let mut told = String::new();
-    loop {
+async fn restored(plan: &Plan, parts: &Parts, store: &dyn EventStore, queue: &dyn ReadingQueue) -> anyhow::Result<Restored> {
+    again_and_again(parts, store, || async {
         parts.late.waits_for(Some("restoring devices".to_owned()));
+        // New memory each time: what failed in the middle has filled a part of it.
         let directory = parts.roles.api.then(|| directory(plan, parts));
         let states = parts.roles.state.then(|| {
             let options = state_options(plan, Arc::clone(&parts.clock));
             DeviceStates::reporting_to(parts.commands.clone(), parts.readings.clone(), options, Arc::clone(&parts.numbers))
         });
         // Devices of a store that others write too are restored when their partition is gained.
-        let states_now = states.as_ref().filter(|_| store.shared().is_none() || !queue_is_shared);
-        if directory.is_none() && states_now.is_none() {
-            return Ok(Restored { directory, states, decided: Vec::new() });
+        let states_now = states.as_ref().filter(|_| store.shared().is_none() || !queue.is_shared());
+        if let (Some(shared), Some(_)) = (store.shared(), states_now) {
+            shared.take_over_all(queue.partitions()).await?;
         }
-        let memory = recovery::Memory { directory: directory.as_deref(), states: states_now, numbers: &parts.numbers };
-        let (restore, interval) = (plan.settings.devices.restore, plan.limits.restore_progress_interval);
-        let error = match recovery::recover(store, &memory, restore, interval).await {
-            Ok(decided) => return Ok(Restored { directory, states, decided }),
+        let mut decided = Vec::new();
+        if directory.is_some() || states_now.is_some() {
+            let memory = recovery::Memory { directory: directory.as_deref(), states: states_now, numbers: &parts.numbers };
+            let (restore, interval) = (plan.settings.devices.restore, plan.limits.restore_progress_interval);
+            decided = recovery::recover(store, &memory, restore, interval).await?;
+        }
+        Ok(Restored { directory, states, decided })
+    })
+    .await
+}
+
+/// Does what needs the store. A database may fail meanwhile: then it is done anew until it succeeds.
+async fn again_and_again<T, F>(parts: &Parts, store: &dyn EventStore, work: impl Fn() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let mut told = String::new();
+    loop {
+        let error = match work().await {
+            Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        let may_pass = store.shared().is_some() && matches!(error.downcast_ref(), Some(RecoverError::Failed(_)));
-        if !may_pass {
+        let may_pass = matches!(error.downcast_ref(), Some(RecoverError::Failed(_)))
+            || matches!(error.downcast_ref(), Some(ReadError::Failed(_)));
+        if !(may_pass && store.shared().is_some()) {
             return Err(error);
         }
         let what = format!("{error:#}");
         if what != told {
-            warn!(error = %what, "restoring devices begins anew");
+            warn!(error = %what, "the start waits for the database");
             told.clone_from(&what);
         }
         parts.late.waits_for(Some(what));
-        sleep(RESTORE_AGAIN_AFTER).await;
+        sleep(START_AGAIN_AFTER).await;
     }
 }
 

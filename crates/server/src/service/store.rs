@@ -41,7 +41,10 @@ async fn postgresql(plan: &Plan, numbers: &Arc<DeviceNumbers>, late: &Late) -> a
         };
         match &error {
             // No wait helps.
-            PostgresOpenError::Address(_) | PostgresOpenError::NotSupported { .. } | PostgresOpenError::NewerSchema { .. } => {
+            PostgresOpenError::Address(_)
+            | PostgresOpenError::NotSupported { .. }
+            | PostgresOpenError::Encoding { .. }
+            | PostgresOpenError::NewerSchema { .. } => {
                 return Err(error.into());
             }
             // Somebody may start it, let this process in, or make room.
