@@ -21,5 +21,8 @@ mod proxy;
 #[path = "postgresql/tables.rs"]
 mod tables;
 
+#[path = "postgresql/opening.rs"]
+mod opening;
+
 #[path = "postgresql/tls.rs"]
 mod tls;

@@ -70,17 +70,26 @@ mod tests {
             let owned: Vec<usize> = (0..members.len()).map(|at| targets.iter().filter(|target| **target == at).count()).collect();
             prop_assert!(owned.iter().max().unwrap_or(&0) - owned.iter().min().unwrap_or(&0) <= 1, "{:?}", owned);
         }
+    }
 
-        #[test]
-        fn a_newcomer_moves_little_more_than_its_share(count in 1usize..9, partitions in 8u16..65, seed in 0usize..1_000) {
-            let before: Vec<String> = (0..count).map(|at| format!("node-{seed}-{at}")).collect();
-            let mut after = before.clone();
-            after.push(format!("node-{seed}-new"));
-            let (old, new) = (targets(&before, partitions), targets(&after, partitions));
-            let moved = old.iter().zip(&new).filter(|(old, new)| before[**old] != after[**new]).count();
-            let share = usize::from(partitions).div_ceil(count + 1);
-            // Shares that are full push some partitions on to others.
-            prop_assert!(moved <= 3 * share + 2, "{} of {} moved to {} members", moved, partitions, count + 1);
+    #[test]
+    fn a_newcomer_moves_little_more_than_its_share_on_average() {
+        const FLEETS: usize = 200;
+        for count in 1..9 {
+            for partitions in [8, 16, 32, 64] {
+                let moved = |fleet: usize| {
+                    let before: Vec<String> = (0..count).map(|at| format!("node-{fleet}-{at}")).collect();
+                    let mut after = before.clone();
+                    after.push(format!("node-{fleet}-new"));
+                    let (old, new) = (targets(&before, partitions), targets(&after, partitions));
+                    old.iter().zip(&new).filter(|(old, new)| before[**old] != after[**new]).count()
+                };
+                let average = (0..FLEETS).map(moved).sum::<usize>() as f64 / FLEETS as f64;
+                let share = f64::from(partitions) / (count + 1) as f64;
+                // Shares that are full push some partitions on to others.
+                assert!(average <= 2.0 * share + 1.0, "{average} of {partitions} moved, from {count} members to one more");
+                assert!(average >= share - 1.0, "the newcomer has to get its share");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use crate::fakes::{self, FakeQueue};
 use crate::shared::{Common, PARTITIONS, Process};
 use crate::world::{BEGINNING, options};
 use fieldwatch_broker::Entries;
-use fieldwatch_device_state::StateOptions;
+use fieldwatch_device_state::{CommandOutcome, StateOptions};
 use fieldwatch_domain::{Celsius, DeviceNumbers, EventType, Location, Reading, ReadingId, Timestamp};
 use fieldwatch_event_store::{AppendError, Entry};
 use proptest::prelude::*;
@@ -134,6 +134,24 @@ proptest! {
             nodes.until("all is stored", Nodes::all_is_stored).await;
             nodes.assert_each_reading_took_effect_once();
         });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_answered_whose_batch_turns_out_to_be_stored() {
+    for is_stored in [true, false] {
+        let mut lone = Lone::start(&options());
+        lone.send(1);
+        lone.nodes.until("it is stored", Nodes::all_is_stored).await;
+        let doubt = AppendError::Unknown("the fake was told to".into());
+        let next = if is_stored { fakes::Next::StoreButSay(doubt) } else { fakes::Next::Refuse(doubt) };
+        lone.nodes.common.store.inner.lock().next.push_back(next);
+        let (command, told) = lone.nodes.processes[0].running.commands().expect();
+        let mut entries = Entries::new(PARTITIONS);
+        entries.forget(&id(1), command);
+        lone.queue.put(&entries);
+        assert_eq!(told.await, Ok(CommandOutcome::Done { version: 2 }), "stored: {is_stored}");
+        assert_eq!(lone.nodes.events(1), [(1, EventType::Created), (2, EventType::Forgotten)]);
     }
 }
 
