@@ -66,10 +66,9 @@ async fn a_broker_short_of_room_refuses_at_once_and_takes_again_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_swallows_everything_is_noticed_within_ten_seconds() {
-    let Some((broker, _guard)) = shared_broker("a_connection_that_swallows_everything_is_noticed_within_ten_seconds").await else {
-        return;
-    };
-    let Some(address) = broker.address() else { return };
+    let test = "a_connection_that_swallows_everything_is_noticed_within_ten_seconds";
+    let Some((broker, _guard)) = shared_broker(test).await else { return };
+    let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
     let proxy = Proxy::start(address).await;
     let store = SharedStore::default();
@@ -90,8 +89,9 @@ async fn a_connection_that_swallows_everything_is_noticed_within_ten_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_lose_and_double_nothing() {
-    let Some((broker, _guard)) = shared_broker("connections_that_are_cut_lose_and_double_nothing").await else { return };
-    let Some(address) = broker.address() else { return };
+    let test = "connections_that_are_cut_lose_and_double_nothing";
+    let Some((broker, _guard)) = shared_broker(test).await else { return };
+    let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
     let mut proxy = Proxy::start(address).await;
     let store = SharedStore::default();
@@ -109,8 +109,9 @@ async fn connections_that_are_cut_lose_and_double_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_stored_and_not_acknowledged_is_not_given_again() {
-    let Some((broker, _guard)) = shared_broker("what_was_stored_and_not_acknowledged_is_not_given_again").await else { return };
-    let Some(address) = broker.address() else { return };
+    let test = "what_was_stored_and_not_acknowledged_is_not_given_again";
+    let Some((broker, _guard)) = shared_broker(test).await else { return };
+    let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
     let mut proxy = Proxy::start(address).await;
     let queue = RabbitQueue::open(options(&proxy.url(&url), "a"));

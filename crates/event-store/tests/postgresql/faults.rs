@@ -2,7 +2,7 @@
 
 use crate::{
     proxy::Proxy,
-    support::{Database, Heard, or_skip, server, stored_events, take_over, until},
+    support::{Database, Heard, or_skip, server, skipped, stored_events, take_over, until},
 };
 use fieldwatch_domain::SHELVES;
 use fieldwatch_event_store::{
@@ -37,7 +37,7 @@ struct Owner {
 async fn what_was_answered_survives_a_killed_server_and_versions_have_no_gap() {
     let mut server = or_skip!(PostgreSql::start());
     if !server.is_own() {
-        return;
+        return skipped("the configured PostgreSQL is left alone");
     }
     let database = Database::on_own(&server);
     let mut options = database.options();
@@ -117,7 +117,9 @@ async fn after_a_frozen_server_the_fate_of_an_append_is_known_by_taking_over() {
     let mut fleet = Fleet::new(&opened.numbers, 1);
     opened.store.append(fleet.reading("a", 10, 0).into()).await.expect("append");
 
-    let Some(frozen) = server.stop_cont() else { return };
+    let Some(frozen) = server.stop_cont() else {
+        return skipped("the configured PostgreSQL is left alone");
+    };
     let begun = Instant::now();
     let mut next = fleet.clone();
     let outcome = opened.store.append(next.reading("a", 20, 0).into()).await;

@@ -9,12 +9,9 @@ use fieldwatch_real_servers::{
     Missing,
     postgresql::{PostgreSql, Settings},
 };
-use std::{
-    io::Write,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU32, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError, Weak,
+    atomic::{AtomicU32, Ordering},
 };
 
 /// The server that most tests share, while any of them has it. What they prove does not depend on the disk, which may be slow
@@ -36,8 +33,7 @@ macro_rules! or_skip {
         match $server {
             Ok(server) => server,
             Err(missing) => {
-                $crate::support::skipped(&missing);
-                return;
+                return $crate::support::skipped(&missing.0);
             }
         }
     };
@@ -45,13 +41,9 @@ macro_rules! or_skip {
 
 pub(crate) use or_skip;
 
-/// Says that the test of this thread is skipped, where scripts/test.sh counts it. Written directly, because what a test that
-/// passes prints is not shown.
-pub(crate) fn skipped(missing: &Missing) {
-    let thread = std::thread::current();
-    // In one piece, so that what other tests say does not come between.
-    let line = format!("SKIPPED {}: {}\n", thread.name().unwrap_or("a test"), missing.0);
-    let _ = std::io::stderr().write_all(line.as_bytes());
+/// Says that the test of this thread is skipped.
+pub(crate) fn skipped(why: &str) {
+    fieldwatch_real_servers::skipped(std::thread::current().name().unwrap_or("a_test"), why);
 }
 
 /// A database.
