@@ -13,6 +13,7 @@ use std::sync::{
     Arc, Mutex, PoisonError, Weak,
     atomic::{AtomicU32, Ordering},
 };
+use tokio_postgres::{Client, NoTls};
 
 /// The server that most tests share, while any of them has it. What they prove does not depend on the disk, which may be slow
 /// to sync.
@@ -81,6 +82,13 @@ impl Place for Database {
     fn open(&self) -> BoxFuture<'_, Opened> {
         Box::pin(self.open_with(self.options()))
     }
+}
+
+/// A way to a database beside every store.
+pub(crate) async fn client(database: &Database) -> Client {
+    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.expect("connect");
+    tokio::spawn(connection);
+    client
 }
 
 /// Waits until something is so.
