@@ -62,7 +62,10 @@ class RealServer {
     return (await this.#command("vhost")).url;
   }
 
-  /** A virtual host whose connections are encrypted: its address, and the file with its authority's certificate. */
+  /**
+   * A virtual host whose connections are encrypted: its address, and the file with its authority's certificate, `{url, authority}`;
+   * or `{missing: why}` where none can be had.
+   */
   async encryptedVhost() {
     return this.#command("encrypted");
   }

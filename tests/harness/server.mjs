@@ -55,7 +55,7 @@ process.on("exit", (code) => {
 for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(1));
 
 export class Server {
-  /** Lines in which the process said that it panicked; empty in a healthy run. */
+  /** Lines in which the process said that it panicked, each with the one after it, which says why; empty in a healthy run. */
   panics = [];
   isFrozen = false;
   #process = null;
@@ -86,7 +86,9 @@ export class Server {
       output.setEncoding("utf8");
       output.on("data", (text) => {
         const lines = text.split("\n").filter((line) => line !== "");
-        this.panics.push(...lines.filter((line) => line.includes("panicked at")));
+        lines.forEach((line, at) => {
+          if (line.includes("panicked at")) this.panics.push(`${line} ${lines[at + 1] ?? ""}`);
+        });
         this.#lines.push(...lines);
         this.#lines.splice(0, Math.max(0, this.#lines.length - KEPT_LOG_LINES));
       });

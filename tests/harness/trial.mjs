@@ -20,11 +20,12 @@ const ENOUGH_ANSWERS = 150;
 /**
  * Runs `faults` against nodes under load and has the checker look at what came of it, through each node with role api.
  *
- * `faults` gets `{nodes, load, cutStream, flows, brokerUrl, databaseUrl}`: `flows` waits until a good many more readings are
- * acknowledged, `cutStream` has the stream go on at another node. What it answers is when the last outage ended.
- * `mayNotAnswer`: nodes (by number) whose silence is a part of the trial.
+ * `faults` gets `{nodes, load, history, cutStream, flows, brokerUrl, databaseUrl}`: `flows` waits until a good many more readings
+ * are acknowledged, `cutStream` has the stream go on at another node, and what it posts itself belongs into `history`. What it
+ * answers is when the last outage ended. `mayNotAnswer`: nodes (by number) whose silence is a part of the trial; `mayPanic`: what
+ * panics say that are a part of it. Answers `{nodes, brokerUrl, databaseUrl}`, with the nodes still running.
  */
-export async function trial(t, servers, { nodes: options, mayNotAnswer = [], load: loadOptions = {} }, faults) {
+export async function trial(t, servers, { nodes: options, mayNotAnswer = [], mayPanic, load: loadOptions = {} }, faults) {
   const seed = seedOfRun();
   t.diagnostic(`FIELDWATCH_SEED=${seed}`);
   const historyPath = join(temporaryFolder(t), "history.ndjson");
@@ -39,16 +40,17 @@ export async function trial(t, servers, { nodes: options, mayNotAnswer = [], loa
     return `${url}/api/v1/stream?since=0`;
   });
   afterwards(t, () => stream.close());
+  const history = new HistoryWriter(historyPath);
   const load = startLoad(t, {
     url: nodes.filter((node) => node.has("ingest")).map((node) => node.url),
-    history: new HistoryWriter(historyPath), seed, answerDeadlineMs: ANSWER_DEADLINE_MS, pauseMs: 10, ...loadOptions,
+    history, seed, answerDeadlineMs: ANSWER_DEADLINE_MS, pauseMs: 10, ...loadOptions,
   });
   const flows = (deadlineMs) => {
     const before = load.answered;
     return waitUntil("readings are taken", () => load.answered > before + ENOUGH_ANSWERS, deadlineMs ?? 60_000);
   };
   await flows();
-  const ended = await faults({ nodes, load, flows, brokerUrl, databaseUrl, cutStream: () => stream.cut() }) ?? Date.now();
+  const ended = await faults({ nodes, load, history, flows, brokerUrl, databaseUrl, cutStream: () => stream.cut() }) ?? Date.now();
   await flows();
   await load.stop();
   for (const node of readers) await processed(node, historyPath);
@@ -66,5 +68,6 @@ export async function trial(t, servers, { nodes: options, mayNotAnswer = [], loa
     assert.ok(isClean(report), describe(report));
     assert.ok(report.acked > ENOUGH_ANSWERS, "that is no load");
   }
-  assert.deepEqual(nodes.flatMap((node) => node.panics), []);
+  assert.deepEqual(nodes.flatMap((node) => node.panics).filter((panic) => !mayPanic?.test(panic)), []);
+  return { nodes, brokerUrl, databaseUrl };
 }

@@ -6,11 +6,12 @@
 //! The ratio is plain time over append time, by sums over all rounds: 1 means that the store costs nothing, the
 //! goal is 0.7. `--no-sync` syncs neither, to see the processor's share.
 
-use fieldwatch_domain::{
-    Celsius, DeviceEvent, DeviceNumber, DeviceNumbers, Location, ReadingId, RecordedEvent, TemperatureChange, Timestamp,
-};
-use fieldwatch_event_store::{AppendError, Batch, Checkpoint, EmbeddedOptions, EmbeddedStore, Entry, EventStore};
+mod load;
+
+use fieldwatch_domain::{DeviceNumber, DeviceNumbers};
+use fieldwatch_event_store::{AppendError, Batch, EmbeddedOptions, EmbeddedStore, EventStore};
 use fieldwatch_segment_log::SyncMode;
+use load::batch;
 use std::{
     fs::{self, File},
     io::Write,
@@ -121,27 +122,4 @@ async fn measure(dir: &Path, sync: SyncMode) -> Result<Vec<Measured>, Box<dyn st
 
 fn log_bytes(dir: &Path) -> std::io::Result<u64> {
     fs::read_dir(dir.join("store/events"))?.map(|entry| Ok(entry?.metadata()?.len())).sum()
-}
-
-fn batch(devices: &[DeviceNumber], versions: &mut [u64], random: &mut u64, events: usize) -> Batch {
-    let entries = (0..events).map(|_| {
-        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = (*random >> 33) as usize % devices.len();
-        versions[at] += 1;
-        let now = Timestamp::from_unix_ms(1_767_225_600_000 + (*random >> 50) as i64);
-        let (temperature, previous) = (Celsius::from_stored(485_000), Celsius::from_stored(462_300));
-        let location = Location::from_stored(385_698_000, 456_974_000);
-        Entry::Event(RecordedEvent {
-            device: devices[at],
-            version: versions[at],
-            position: 0,
-            at: now,
-            recorded_at: now,
-            received_at: now,
-            reading_id: Some(ReadingId::given(*random)),
-            event: DeviceEvent::TemperatureIncreased(TemperatureChange { temperature, previous, notified: previous, location }),
-        })
-    });
-    let entries = entries.collect();
-    Batch { entries, checkpoints: vec![Checkpoint { partition: 1, progress: random.to_le_bytes().into() }] }
 }

@@ -5,13 +5,14 @@
 //! `COPY` into another one, each batch in a transaction of its own. The ratio is the bare time over the store's, by sums over
 //! all rounds: 1 means that the store costs nothing, the goal is 0.7.
 
-use fieldwatch_domain::{
-    Celsius, DeviceEvent, DeviceNumber, DeviceNumbers, EventType, Location, ReadingId, RecordedEvent, TemperatureChange, Timestamp,
-};
-use fieldwatch_event_store::{Batch, Checkpoint, Entry, EventStore, PostgresOptions, PostgresStore};
+mod load;
+
+use fieldwatch_domain::{DeviceNumber, DeviceNumbers, EventType};
+use fieldwatch_event_store::{Batch, Entry, EventStore, PostgresOptions, PostgresStore};
 use fieldwatch_real_servers::postgresql::{PostgreSql, Settings};
 use fieldwatch_wire::stored::{Link, write_event};
 use futures_util::{SinkExt, pin_mut};
+use load::batch;
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -79,7 +80,7 @@ async fn measure(url: &str) -> Result<[Duration; 3], Failed> {
     let mut times = [Duration::ZERO; 3];
     let mut position = 0;
     for _ in 0..ROUNDS {
-        let round: Vec<Batch> = (0..BATCHES_A_ROUND).map(|_| batch(&devices, &mut versions, &mut random)).collect();
+        let round: Vec<Batch> = (0..BATCHES_A_ROUND).map(|_| batch(&devices, &mut versions, &mut random, BATCH)).collect();
         let rows: Vec<Rows> = round.iter().map(|batch| Rows::of(batch, &numbers, &mut position)).collect();
         let begun = Instant::now();
         for batch in round {
@@ -100,29 +101,6 @@ async fn measure(url: &str) -> Result<[Duration; 3], Failed> {
     drop((store, client));
     driver.abort();
     Ok(times)
-}
-
-fn batch(devices: &[DeviceNumber], versions: &mut [u64], random: &mut u64) -> Batch {
-    let entries = (0..BATCH).map(|_| {
-        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = (*random >> 33) as usize % devices.len();
-        versions[at] += 1;
-        let now = Timestamp::from_unix_ms(1_767_225_600_000 + (*random >> 50) as i64);
-        let (temperature, previous) = (Celsius::from_stored(485_000), Celsius::from_stored(462_300));
-        let location = Location::from_stored(385_698_000, 456_974_000);
-        Entry::Event(RecordedEvent {
-            device: devices[at],
-            version: versions[at],
-            position: 0,
-            at: now,
-            recorded_at: now,
-            received_at: now,
-            reading_id: Some(ReadingId::given(*random)),
-            event: DeviceEvent::TemperatureIncreased(TemperatureChange { temperature, previous, notified: previous, location }),
-        })
-    });
-    let entries = entries.collect();
-    Batch { entries, checkpoints: vec![Checkpoint { partition: 1, progress: random.to_le_bytes().into() }] }
 }
 
 /// The columns of a batch, ready before the clock runs.

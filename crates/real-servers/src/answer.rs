@@ -6,7 +6,7 @@ use std::{fmt::Write as _, io::Write as _};
 pub(crate) enum Answer {
     /// The server answers at this address.
     Started(String),
-    /// The server cannot be had here.
+    /// The server, or what was asked of it, cannot be had here.
     Missing(String),
     /// Done as told.
     Done,

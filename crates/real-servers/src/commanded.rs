@@ -52,10 +52,10 @@ impl Commanded for RabbitMq {
     fn other(&mut self, word: &str, rest: &str) -> io::Result<Answer> {
         match (word, rest) {
             ("vhost", "") => Ok(Answer::Url(self.url(&self.create_vhost()))),
-            ("encrypted", "") => {
-                let (url, certificates) = self.encrypted(&self.create_vhost()).map_err(|missing| io::Error::other(missing.0))?;
-                Ok(Answer::Encrypted(url, certificates.authority().display().to_string()))
-            }
+            ("encrypted", "") => Ok(match self.encrypted(&self.create_vhost()) {
+                Ok((url, certificates)) => Answer::Encrypted(url, certificates.authority().display().to_string()),
+                Err(missing) => Answer::Missing(missing.0),
+            }),
             ("alarm" | "control", _) if !Self::is_ours(self) => Err(io::Error::other("a broker that is configured is left alone")),
             ("alarm", "on" | "off") => {
                 self.set_disk_alarm(rest == "on");

@@ -8,9 +8,21 @@ pub mod certificates;
 pub mod postgresql;
 pub mod rabbitmq;
 
+use std::io::Write;
+
 /// Why a server cannot be had here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing(
     /// In words for people, with what to install.
     pub String,
 );
+
+/// Says that a test is skipped, and why, in a line that `scripts/test.sh` counts. The test then returns.
+///
+/// Written directly, because what a test that passes prints is not shown, and in one piece, so that what other tests say does not
+/// come between.
+pub fn skipped(test: &str, why: &str) {
+    let line = format!("SKIPPED {test}: {}\n", why.trim_end().replace('\n', "; "));
+    // A test that cannot tell anybody is skipped all the same.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}

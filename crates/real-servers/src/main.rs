@@ -1,13 +1,13 @@
 //! `fieldwatch-real-servers rabbitmq|postgresql`: a real server for tests that are written in another language.
 //!
 //! Says `{"url":…,"pid":…}` in one line when the server answers, or `{"missing":…}` with exit code 3 when it cannot be had here.
-//! From then on it takes a command a line, and answers each with a line: `{"ok":true}`, `{"url":…}`, `{"url":…,"authority":…}`, `{"said":…}` or
-//! `{"error":…}`. It ends, and everything with it, when its input closes, so it never outlives whoever started it.
+//! From then on it takes a command a line, and answers each with a line: `{"ok":true}`, `{"url":…}`, `{"url":…,"authority":…}`, `{"said":…}`,
+//! `{"missing":…}` or `{"error":…}`. It ends, and everything with it, when its input closes, so it never outlives whoever started it.
 //!
 //! | command | does |
 //! |---|---|
 //! | `vhost`, `database` | creates a fresh one, and gives its address |
-//! | `encrypted` | `RabbitMQ`: creates a fresh one whose connections are encrypted, and says by which `authority`'s certificate (a file) |
+//! | `encrypted` | `RabbitMQ`: creates a fresh one whose connections are encrypted, and says by which `authority`'s certificate (a file); or what is `missing` for it |
 //! | `kill` | kills the server with its children, at once |
 //! | `restart` | starts it again on the same port and data, and waits until it answers |
 //! | `freeze`, `thaw` | stops it in its tracks; lets it go on. In between it takes no other command |

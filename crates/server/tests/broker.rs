@@ -1,6 +1,5 @@
 //! The commands that work at a broker, from outside, with a real one.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use fieldwatch_broker::{LetterBox as _, NewLetter, Parking as _, RabbitAddress, RabbitOptions, RabbitQueue, ReadingQueue as _};
 use fieldwatch_domain::{Celsius, DeviceEvent, DeviceNumbers, Location, RecordedEvent, Timestamp};
 use fieldwatch_event_store::{Batch, Entry, EventStore as _, PostgresOptions, PostgresStore};
-use fieldwatch_real_servers::{Missing, postgresql::PostgreSql, rabbitmq::RabbitMq};
+use fieldwatch_real_servers::{Missing, postgresql::PostgreSql, rabbitmq::RabbitMq, skipped};
 use fieldwatch_wire::queued::EntryForm;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -18,12 +17,7 @@ const READING: &str = r#"{"deviceId":"AL-0012","temperature":48.5,"lat":38.5698,
 /// The one broker of these tests; it ends with this process.
 fn broker(test: &str) -> Option<&'static RabbitMq> {
     static BROKER: OnceLock<Result<RabbitMq, Missing>> = OnceLock::new();
-    BROKER.get_or_init(RabbitMq::start).as_ref().inspect_err(|missing| skipped(test, missing)).ok()
-}
-
-/// Written directly, because what a test that passes prints is not shown.
-fn skipped(test: &str, missing: &Missing) {
-    let _ = std::io::stderr().write_all(format!("SKIPPED {test}: {}\n", missing.0).as_bytes());
+    BROKER.get_or_init(RabbitMq::start).as_ref().inspect_err(|missing| skipped(test, &missing.0)).ok()
 }
 
 struct Ended {
@@ -165,7 +159,7 @@ async fn letters_of_a_device_that_the_database_knows_to_be_forgotten_are_not_sho
     let Some(broker) = tokio::task::block_in_place(|| broker(test)) else { return };
     let server = match tokio::task::spawn_blocking(PostgreSql::start).await.expect("no panic") {
         Ok(server) => server,
-        Err(missing) => return skipped(test, &missing),
+        Err(missing) => return skipped(test, &missing.0),
     };
     let database = server.url(&server.create_database().expect("a database"));
     let numbers = Arc::new(DeviceNumbers::default());

@@ -4,6 +4,7 @@ use crate::devices::Devices;
 use crate::publisher::message;
 use crate::support::{bench, options, own_broker, said, until};
 use fieldwatch_broker::{Original, OriginalMover, RabbitOptions, ReadingQueue};
+use fieldwatch_real_servers::skipped;
 use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,8 +12,7 @@ async fn what_the_definitions_make_is_what_is_declared_and_readings_go_all_the_w
     let test = "what_the_definitions_make_is_what_is_declared_and_readings_go_all_the_way";
     let Some(bench) = bench(test).await else { return };
     let Some(broker) = own_broker() else {
-        eprintln!("SKIPPED {test}: a configured broker is not told what to do");
-        return;
+        return skipped(test, "a configured broker is not told what to do");
     };
     // The virtual host is the one thing that differs from test to test.
     let shipped = include_str!("../../../../deploy/rabbitmq/definitions.json");

@@ -4,6 +4,7 @@ use crate::publisher::Kind;
 use crate::support::{Bench, bench, said, until};
 use fieldwatch_broker::Original;
 use fieldwatch_domain::Timestamp;
+use fieldwatch_real_servers::skipped;
 use fieldwatch_wire::ingest::parse_rfc3339;
 use std::collections::HashMap;
 use std::io::Read;
@@ -28,12 +29,10 @@ fn publish(bench: &Bench, file: &Path) {
 async fn recorded_readings_of_a_foreign_publisher_arrive_as_they_were_written() {
     let test = "recorded_readings_of_a_foreign_publisher_arrive_as_they_were_written";
     let Some(file) = recorded() else {
-        eprintln!("SKIPPED {test}: the recorded readings are absent; name them in FIELDWATCH_DATA");
-        return;
+        return skipped(test, "the recorded readings are absent; name them in FIELDWATCH_DATA");
     };
     if !Path::new(REPOSITORY).join("tests/node_modules/amqplib").exists() {
-        eprintln!("SKIPPED {test}: the publisher's library is absent (npm ci in tests/)");
-        return;
+        return skipped(test, "the publisher's library is absent (npm ci in tests/)");
     }
     let Some(bench) = bench(test).await else { return };
     bench.publisher.make(Kind::Transient).await;

@@ -4,7 +4,7 @@ use crate::devices::Devices;
 use crate::publisher::Publisher;
 use fieldwatch_broker::{MoverStatus, Original, OriginalMover, OriginalOptions, RabbitAddress, RabbitOptions, RabbitQueue};
 use fieldwatch_domain::Timestamp;
-use fieldwatch_real_servers::rabbitmq::RabbitMq;
+use fieldwatch_real_servers::{rabbitmq::RabbitMq, skipped};
 use fieldwatch_wire::ingest::{Limits, LocalClock};
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -31,14 +31,14 @@ pub(crate) async fn bench(test: &str) -> Option<Bench> {
     let broker = match tokio::task::spawn_blocking(start).await.expect("nobody panicked") {
         Ok(broker) => broker,
         Err(missing) => {
-            eprintln!("SKIPPED {test}: {missing}");
+            skipped(test, missing);
             return None;
         }
     };
     let vhost = broker.create_vhost();
     let url = broker.url(&vhost);
     let Some(address) = address(&url) else {
-        eprintln!("SKIPPED {test}: a wire to be cut leads to a broker at an IP address only");
+        skipped(test, "a wire to be cut leads to a broker at an IP address only");
         return None;
     };
     let publisher = Publisher::connect(&url).await;

@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use fieldwatch_broker::{RabbitOptions, RabbitQueue, ReadingQueue};
+use fieldwatch_real_servers::skipped;
 use std::path::PathBuf;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,10 +11,7 @@ async fn a_brokers_certificate_is_believed_from_the_right_authority_and_no_other
     let Some((broker, _guard)) = shared_broker(test).await else { return };
     let (url, certificates) = match broker.encrypted(&broker.create_vhost()) {
         Ok(encrypted) => encrypted,
-        Err(missing) => {
-            eprintln!("SKIPPED {test}: {}", missing.0);
-            return;
-        }
+        Err(missing) => return skipped(test, &missing.0),
     };
     let with = |node: &str, ca_file: Option<PathBuf>| RabbitOptions { ca_file, ..options(&url, node) };
     let store = SharedStore::default();

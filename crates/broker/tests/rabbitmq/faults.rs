@@ -4,6 +4,9 @@ use crate::{proxy::Proxy, support::*};
 use fieldwatch_broker::{Next, PublishError, RabbitQueue, ReadingQueue};
 use std::time::{Duration, Instant};
 
+/// Longer would mean that nobody is ever answered.
+const HANGS: Duration = Duration::from_secs(20);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_killed_loses_and_doubles_nothing() {
     let Some((broker, _guard)) = own_broker("a_broker_that_is_killed_loses_and_doubles_nothing").await else { return };
@@ -38,7 +41,7 @@ async fn a_broker_that_stands_still_is_answered_for_in_time() {
     let waited = begun.elapsed();
     broker.go_on();
     assert!(matches!(refused, Err(PublishError::Unconfirmed(_))), "{refused:?}");
-    assert!(waited < Duration::from_secs(8), "{waited:?}");
+    assert!(waited < HANGS, "{waited:?}");
     publish(&process.queue, entries(4, [(0, 3)])).await;
     wait_for("it is stored", || store.lock().expect("lock").readings.get("device-0").is_some_and(|all| all.ends_with(&[3]))).await;
 }
@@ -55,7 +58,8 @@ async fn a_broker_short_of_room_refuses_at_once_and_takes_again_later() {
     let begun = Instant::now();
     let refused = process.queue.publish(entries(4, [(0, 2)])).await;
     assert!(matches!(&refused, Err(PublishError::Full(why)) if why.contains("alarm")), "{refused:?}");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Otherwise a publisher waits 5 s.
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     // Longer than a connection may be silent.
     tokio::time::sleep(Duration::from_secs(7)).await;
     tokio::task::block_in_place(|| broker.set_disk_alarm(false));
@@ -66,10 +70,9 @@ async fn a_broker_short_of_room_refuses_at_once_and_takes_again_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_swallows_everything_is_noticed_within_ten_seconds() {
-    let Some((broker, _guard)) = shared_broker("a_connection_that_swallows_everything_is_noticed_within_ten_seconds").await else {
-        return;
-    };
-    let Some(address) = broker.address() else { return };
+    let test = "a_connection_that_swallows_everything_is_noticed_within_ten_seconds";
+    let Some((broker, _guard)) = shared_broker(test).await else { return };
+    let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
     let proxy = Proxy::start(address).await;
     let store = SharedStore::default();
@@ -82,7 +85,7 @@ async fn a_connection_that_swallows_everything_is_noticed_within_ten_seconds() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     let begun = Instant::now();
     let refused = process.queue.publish(entries(4, [(0, 2)])).await;
-    assert!(refused.is_err() && begun.elapsed() < Duration::from_secs(8), "{refused:?} after {:?}", begun.elapsed());
+    assert!(refused.is_err() && begun.elapsed() < HANGS, "{refused:?} after {:?}", begun.elapsed());
     proxy.forward();
     publish(&process.queue, entries(4, [(0, 3)])).await;
     wait_for("it is stored", || store.lock().expect("lock").readings["device-0"].ends_with(&[3])).await;
@@ -90,8 +93,9 @@ async fn a_connection_that_swallows_everything_is_noticed_within_ten_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_lose_and_double_nothing() {
-    let Some((broker, _guard)) = shared_broker("connections_that_are_cut_lose_and_double_nothing").await else { return };
-    let Some(address) = broker.address() else { return };
+    let test = "connections_that_are_cut_lose_and_double_nothing";
+    let Some((broker, _guard)) = shared_broker(test).await else { return };
+    let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
     let mut proxy = Proxy::start(address).await;
     let store = SharedStore::default();
@@ -109,8 +113,9 @@ async fn connections_that_are_cut_lose_and_double_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_stored_and_not_acknowledged_is_not_given_again() {
-    let Some((broker, _guard)) = shared_broker("what_was_stored_and_not_acknowledged_is_not_given_again").await else { return };
-    let Some(address) = broker.address() else { return };
+    let test = "what_was_stored_and_not_acknowledged_is_not_given_again";
+    let Some((broker, _guard)) = shared_broker(test).await else { return };
+    let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
     let mut proxy = Proxy::start(address).await;
     let queue = RabbitQueue::open(options(&proxy.url(&url), "a"));

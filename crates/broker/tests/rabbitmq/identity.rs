@@ -46,15 +46,20 @@ async fn a_process_whose_store_has_not_answered_publishes_and_takes_nothing() {
         return;
     };
     let url = broker.url(&broker.create_vhost());
-    let store = SharedStore::default();
+    let (store, others) = (SharedStore::default(), SharedStore::default());
     let process = Process::start(RabbitOptions { log_id: None, ..options(&url, "a") }, &store);
     publish(&process.queue, entries(4, [(0, 1)])).await;
     wait_for("it waits", || process.queue.depths().iter().sum::<u64>() > 0).await;
-    // Time enough for a process that stands by to ask for its partitions.
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    // Of one that takes its share, another would not be left all partitions.
+    let other = Process::start(options(&url, "b"), &others);
+    wait_for("the other owns all", || other.owned() == 4).await;
+    wait_for("the other has stored it", || others.lock().expect("lock").count() == 1).await;
     assert_eq!((process.owned(), store.lock().expect("lock").lines), (0, 0));
+    other.close();
+    publish(&process.queue, entries(4, [(0, 2)])).await;
     process.queue.set_log_id("log-1");
-    wait_for("it is stored", || store.lock().expect("lock").count() == 1).await;
+    wait_for("it is stored", || store.lock().expect("lock").readings.get("device-0").is_some_and(|all| all.ends_with(&[2]))).await;
+    assert_eq!(others.lock().expect("lock").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,11 +4,12 @@ use fieldwatch_broker::{
     Checkpoint, Consumer, Delivery, Entries, Next, PublishError, RabbitAddress, RabbitOptions, RabbitQueue, ReadingQueue,
 };
 use fieldwatch_domain::{Celsius, Location, Reading, ReadingId, Timestamp};
-use fieldwatch_real_servers::{Missing, rabbitmq::RabbitMq};
+use fieldwatch_real_servers::{Missing, rabbitmq::RabbitMq, skipped};
 use fieldwatch_wire::queued::{Request, read_entry};
 use std::{
     collections::{BTreeMap, HashMap},
     future::Future,
+    net::SocketAddr,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -33,7 +34,7 @@ fn broker(test: &str) -> Option<&'static RabbitMq> {
         }
         RabbitMq::start()
     });
-    broker.as_ref().inspect_err(|missing| eprintln!("SKIPPED {test}: {}", missing.0)).ok()
+    broker.as_ref().inspect_err(|missing| skipped(test, &missing.0)).ok()
 }
 
 /// A broker that others use at the same time.
@@ -48,10 +49,19 @@ pub(crate) async fn own_broker(test: &str) -> Option<(&'static RabbitMq, RwLockW
     let guard = IN_USE.write().await;
     let broker = tokio::task::block_in_place(|| broker(test))?;
     if !broker.is_ours() {
-        eprintln!("SKIPPED {test}: the configured RabbitMQ is left alone");
+        skipped(test, "the configured RabbitMQ is left alone");
         return None;
     }
     Some((broker, guard))
+}
+
+/// Where a broker listens, for a proxy before it; `None`, which is said, where that is not known.
+pub(crate) fn address_behind_proxy(test: &str, broker: &RabbitMq) -> Option<SocketAddr> {
+    let address = broker.address();
+    if address.is_none() {
+        skipped(test, "no proxy is put before the configured RabbitMQ");
+    }
+    address
 }
 
 /// How a process uses a virtual host.

@@ -1,6 +1,6 @@
 //! What becomes of following the log when it cannot be read, or goes back, and that nobody waits for those who read long.
 
-use crate::support::{Database, Heard, or_skip, server, stored_events, until};
+use crate::support::{Database, Heard, client, or_skip, server, stored_events, until};
 use fieldwatch_event_store::{
     AppendError,
     conformance::{Fleet, Place},
@@ -12,13 +12,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio_postgres::{Client, NoTls};
-
-async fn client(database: &Database) -> Client {
-    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.expect("connect");
-    tokio::spawn(connection);
-    client
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_log_cannot_be_read_appends_are_answered_and_told_later_in_their_order() {

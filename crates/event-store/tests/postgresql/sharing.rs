@@ -74,14 +74,17 @@ async fn the_feed_goes_on_exactly_behind_the_recovery() {
         followers.push((follower, heard, devices));
     }
     let fleet = writing.await.expect("the writer");
-    for (follower, heard, mut devices) in followers {
+    for (follower, heard, devices) in followers {
         until("it has caught up", || follower.store.newest() == writer.store.newest()).await;
-        // What is no event may come after the newest one: one look more.
-        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
-        for entry in heard.lock().expect("heard").iter() {
-            devices.entry(follower.numbers.id(entry.device()).as_str().to_owned()).or_default().apply(entry);
-        }
-        assert_eq!(&devices, fleet.states(), "what was recovered and what was told after it is everything");
+        // What is no event may come after the newest one.
+        until("that what was recovered and what was told after it is everything", || {
+            let mut devices = devices.clone();
+            for entry in heard.lock().expect("heard").iter() {
+                devices.entry(follower.numbers.id(entry.device()).as_str().to_owned()).or_default().apply(entry);
+            }
+            devices == *fleet.states()
+        })
+        .await;
     }
 }
 
@@ -177,7 +180,7 @@ async fn what_another_process_wrote_is_a_conflict_with_the_version_that_is_store
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn taking_over_sixty_thousand_devices_takes_seconds() {
+async fn sixty_thousand_devices_are_taken_over_whole() {
     let database = Database::on(&or_skip!(server()));
     let (first, second) = (database.open().await, database.open().await);
     let shelves: Vec<usize> = (0..SHELVES).collect();

@@ -9,13 +9,11 @@ use fieldwatch_real_servers::{
     Missing,
     postgresql::{PostgreSql, Settings},
 };
-use std::{
-    io::Write,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU32, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError, Weak,
+    atomic::{AtomicU32, Ordering},
 };
+use tokio_postgres::{Client, NoTls};
 
 /// The server that most tests share, while any of them has it. What they prove does not depend on the disk, which may be slow
 /// to sync.
@@ -36,8 +34,7 @@ macro_rules! or_skip {
         match $server {
             Ok(server) => server,
             Err(missing) => {
-                $crate::support::skipped(&missing);
-                return;
+                return $crate::support::skipped(&missing.0);
             }
         }
     };
@@ -45,13 +42,9 @@ macro_rules! or_skip {
 
 pub(crate) use or_skip;
 
-/// Says that the test of this thread is skipped, where scripts/test.sh counts it. Written directly, because what a test that
-/// passes prints is not shown.
-pub(crate) fn skipped(missing: &Missing) {
-    let thread = std::thread::current();
-    // In one piece, so that what other tests say does not come between.
-    let line = format!("SKIPPED {}: {}\n", thread.name().unwrap_or("a test"), missing.0);
-    let _ = std::io::stderr().write_all(line.as_bytes());
+/// Says that the test of this thread is skipped.
+pub(crate) fn skipped(why: &str) {
+    fieldwatch_real_servers::skipped(std::thread::current().name().unwrap_or("a_test"), why);
 }
 
 /// A database.
@@ -89,6 +82,13 @@ impl Place for Database {
     fn open(&self) -> BoxFuture<'_, Opened> {
         Box::pin(self.open_with(self.options()))
     }
+}
+
+/// A way to a database beside every store.
+pub(crate) async fn client(database: &Database) -> Client {
+    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.expect("connect");
+    tokio::spawn(connection);
+    client
 }
 
 /// Waits until something is so.

@@ -1,19 +1,13 @@
 //! What lies in the tables, and what is removed from them.
 
-use crate::support::{Database, or_skip, server};
+use crate::support::{Database, client, or_skip, server};
 use fieldwatch_domain::{DeviceNumbers, SHELVES};
 use fieldwatch_event_store::{
     Entry, HistoryEntry, PostgresOpenError, PostgresStore, ReadError,
     conformance::{Fleet, Opened, Place, save_all, save_all_but},
 };
 use std::{sync::Arc, time::Duration};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
-
-async fn client(database: &Database) -> Client {
-    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.expect("connect");
-    tokio::spawn(connection);
-    client
-}
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 async fn ask(client: &Client, sql: &str) -> Vec<Vec<String>> {
     let messages = client.simple_query(sql).await.expect("an answer");

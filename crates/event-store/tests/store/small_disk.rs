@@ -13,7 +13,9 @@ impl SmallDisk {
         match mount("tmpfs", disk.path(), "tmpfs", MountFlags::empty(), data.as_c_str()) {
             Ok(()) => Some(disk),
             Err(error) => {
-                eprintln!("SKIPPED: cannot mount a small file system ({error}); run as root to test a full disk");
+                let thread = std::thread::current();
+                let why = format!("cannot mount a small file system ({error}); run as root to test a full disk");
+                fieldwatch_real_servers::skipped(thread.name().unwrap_or("a_test"), &why);
                 None
             }
         }
