@@ -18,6 +18,9 @@ use tokio::{sync::mpsc, task::JoinHandle, time::MissedTickBehavior};
 
 /// How many groups wait to be told. When subscribers are slower than the database, the writer waits for them.
 pub(super) const FEED_QUEUE: usize = 8;
+/// Others notify with every append, and what they stored is looked for not more often than this: each look costs the server about as
+/// much as a small append.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Notifications may be lost; others' appends are looked for so often all the same.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// While an append of this process is under way, what others stored is told with it, but not later than this.
@@ -48,6 +51,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut own: mpsc::Receiver<OwnBatch>) 
     let mut looks = tokio::time::interval(LOOK_AGAIN);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut feed = Feed { shared: &shared, put_off_since: None, unread_since: None };
+    let (mut is_notified, mut rested_at) = (false, tokio::time::Instant::now());
     loop {
         tokio::select! {
             biased;
@@ -55,7 +59,12 @@ pub(super) async fn run(shared: Arc<Shared>, mut own: mpsc::Receiver<OwnBatch>) 
                 Some(group) => feed.tell_own(group).await,
                 None => break,
             },
-            Some(()) = notified.recv() => feed.look().await,
+            Some(()) = notified.recv(), if !is_notified => is_notified = true,
+            () = tokio::time::sleep_until(rested_at), if is_notified => {
+                is_notified = false;
+                feed.look().await;
+                rested_at = tokio::time::Instant::now() + LOOK_PAUSE;
+            }
             _ = looks.tick() => feed.look().await,
         }
     }

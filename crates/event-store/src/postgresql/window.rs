@@ -22,6 +22,8 @@ use tokio_postgres::{Row, RowStream};
 
 /// How many positions a window has at most, before it is made longer up to the end of an append.
 pub(super) const WINDOW: u64 = 100_000;
+/// Up to so many it is small.
+const SMALL_WINDOW: u64 = 10_000;
 /// The next row has to come within this; how long all of them take depends on who takes them.
 const NEXT_ROW: Duration = Duration::from_secs(30);
 /// No append has so many positions; see the writer.
@@ -30,6 +32,10 @@ const LONGEST_APPEND: i64 = 1 << 20;
 const EVENTS: &str = "SELECT position, record FROM fieldwatch_events WHERE position > $1 AND position <= $2 ORDER BY position";
 const EVENTS_OF: &str =
     "SELECT position, record FROM fieldwatch_events WHERE position > $1 AND position <= $2 AND shelf = ANY($3) ORDER BY position";
+/// All three at once: for those who follow the log, whose windows are small and many.
+const SMALL: &str = "SELECT 0, position, record FROM fieldwatch_events WHERE position > $1 AND position <= $2 UNION ALL \
+     SELECT 1, position, record FROM fieldwatch_late_readings WHERE position > $1 AND position <= $2 UNION ALL \
+     SELECT 2, position, records FROM fieldwatch_observations WHERE position > $1 AND position <= $2";
 const LATE: &str =
     "SELECT position, record FROM fieldwatch_late_readings WHERE position > $1 AND position <= $2 AND shelf = ANY($3)";
 const PACKED: &str =
@@ -71,6 +77,9 @@ impl WindowReader<'_> {
     }
 
     async fn between(&self, after: u64, upto: u64) -> Result<Vec<Placed>, Failure> {
+        if self.shelves.is_none() && upto - after <= SMALL_WINDOW {
+            return self.small(after, upto).await;
+        }
         let (after, upto) = (after as i64, upto as i64);
         let all: Vec<i16> = if self.shelves.is_none() { (0..SHELVES as i16).collect() } else { Vec::new() };
         let shelves = self.shelves.unwrap_or(&all);
@@ -88,16 +97,34 @@ impl WindowReader<'_> {
             take(row.get(1), row.get::<_, i64>(0) as u64, self.numbers, &mut found)?;
         }
         for row in self.connection.rows(PACKED, &[&after, &upto, &shelves]).await? {
-            let position = row.get::<_, i64>(0) as u64;
-            for record in unpacked(row.get(1), position) {
-                let (position, record) = record.map_err(|damaged| damage(position, damaged))?;
-                push(record, position, self.numbers, &mut found);
-            }
+            self.unpack(row.get(1), row.get::<_, i64>(0) as u64, &mut found)?;
         }
         if found.len() > sorted {
             found.sort_by_key(|(position, _)| *position);
         }
         Ok(found)
+    }
+
+    async fn small(&self, after: u64, upto: u64) -> Result<Vec<Placed>, Failure> {
+        let mut found = Vec::new();
+        for row in self.connection.rows(SMALL, &[&(after as i64), &(upto as i64)]).await? {
+            let (position, bytes) = (row.get::<_, i64>(1) as u64, row.get::<_, &[u8]>(2));
+            if row.get::<_, i32>(0) == 2 {
+                self.unpack(bytes, position, &mut found)?;
+            } else {
+                take(bytes, position, self.numbers, &mut found)?;
+            }
+        }
+        found.sort_by_key(|(position, _)| *position);
+        Ok(found)
+    }
+
+    fn unpack(&self, bytes: &[u8], position: u64, found: &mut Vec<Placed>) -> Result<(), Failure> {
+        for record in unpacked(bytes, position) {
+            let (position, record) = record.map_err(|damaged| damage(position, damaged))?;
+            push(record, position, self.numbers, found);
+        }
+        Ok(())
     }
 }
 
