@@ -1,6 +1,12 @@
 //! A way to a server on which things go wrong.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -15,6 +21,7 @@ use tokio::{
 pub struct Proxy {
     address: SocketAddr,
     way: Arc<watch::Sender<Way>>,
+    silenced: Arc<AtomicU32>,
 }
 
 #[derive(Clone, Copy)]
@@ -41,16 +48,17 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let way = Arc::new(watch::Sender::new(Way { passes: Passes::Everything, cuts: 0, lets_in: true }));
-        let follow = way.subscribe();
+        let silenced = Arc::<AtomicU32>::default();
+        let (follow, silences) = (way.subscribe(), Arc::clone(&silenced));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let begun = *follow.borrow();
                 if begun.lets_in {
-                    tokio::spawn(connect(client, server, follow.clone(), begun.cuts));
+                    tokio::spawn(connect(client, server, follow.clone(), begun.cuts, Arc::clone(&silences)));
                 }
             }
         });
-        Self { address, way }
+        Self { address, way, silenced }
     }
 
     /// The same for a server that is named by an address of its `IP:port`, and that address as seen through this.
@@ -85,7 +93,12 @@ impl Proxy {
         self.way.send_modify(|way| way.passes = Passes::Requests);
     }
 
-    /// The same, and nobody else is let in.
+    /// How many connections have lost an answer by now.
+    pub fn silenced(&self) -> u32 {
+        self.silenced.load(Ordering::SeqCst)
+    }
+
+    /// As [`Proxy::swallow_answers`], and nobody else is let in.
     pub fn shut(&self) {
         self.way.send_modify(|way| (way.passes, way.lets_in) = (Passes::Requests, false));
     }
@@ -113,25 +126,22 @@ fn parts(url: &str) -> (&str, &str, &str) {
     (user, server, path)
 }
 
-async fn connect(client: TcpStream, server: SocketAddr, way: watch::Receiver<Way>, begun: u32) {
+async fn connect(client: TcpStream, server: SocketAddr, way: watch::Receiver<Way>, begun: u32, silenced: Arc<AtomicU32>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-    tokio::join!(
-        pass(from_client, to_server, way.clone(), begun, |_| true),
-        pass(from_server, to_client, way, begun, |passes| passes != Passes::Requests),
-    );
+    tokio::join!(pass(from_client, to_server, way.clone(), begun, None), pass(from_server, to_client, way, begun, Some(&silenced)),);
 }
 
-/// Hands on one direction, as long as what is read `may_pass`.
+/// Hands on one direction; of answers it counts whether one is lost.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut way: watch::Receiver<Way>,
     begun: u32,
-    may_pass: fn(Passes) -> bool,
+    silenced: Option<&AtomicU32>,
 ) {
     let mut buffer = vec![0; 64 << 10];
-    let mut is_lost = false;
+    let mut is_silent = false;
     loop {
         let now = *way.borrow_and_update();
         if now.cuts != begun {
@@ -152,8 +162,14 @@ async fn pass(
                 _ => return,
             },
         };
-        is_lost |= !may_pass(way.borrow().passes);
-        if !is_lost && to.write_all(&buffer[..length]).await.is_err() {
+        if let Some(silenced) = silenced
+            && !is_silent
+            && way.borrow().passes == Passes::Requests
+        {
+            is_silent = true;
+            silenced.fetch_add(1, Ordering::SeqCst);
+        }
+        if !is_silent && to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
     }

@@ -156,6 +156,7 @@ async fn an_append_whose_answer_was_lost_is_found_or_sent_again_and_stored_once(
     opened.store.append(fleet.reading("a", 10, 0).into()).await.expect("append");
     for round in 0..3 {
         proxy.swallow_answers();
+        let silenced = proxy.silenced();
         let reopens = proxy.clone();
         let reopening = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -165,6 +166,7 @@ async fn an_append_whose_answer_was_lost_is_found_or_sent_again_and_stored_once(
         let checkpoints = vec![Checkpoint { partition: 1, progress: [round as u8].into() }];
         let stored = opened.store.append(Batch { entries, checkpoints }).await.expect("found out within the deadline");
         assert_eq!(stored.newest, opened.store.newest());
+        assert!(proxy.silenced() > silenced, "its answer was lost");
         reopening.await.expect("opened again");
     }
     let stored = stored_events(&opened).await;
