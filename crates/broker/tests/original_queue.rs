@@ -9,9 +9,6 @@ mod publisher;
 #[path = "original_queue/devices.rs"]
 mod devices;
 
-#[path = "original_queue/proxy.rs"]
-mod proxy;
-
 #[path = "original_queue/support.rs"]
 mod support;
 

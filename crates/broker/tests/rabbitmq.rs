@@ -4,9 +4,6 @@
 #[path = "rabbitmq/support.rs"]
 mod support;
 
-#[path = "rabbitmq/proxy.rs"]
-mod proxy;
-
 #[path = "rabbitmq/delivering.rs"]
 mod delivering;
 

@@ -15,9 +15,6 @@ mod faults;
 #[path = "postgresql/following.rs"]
 mod following;
 
-#[path = "postgresql/proxy.rs"]
-mod proxy;
-
 #[path = "postgresql/tables.rs"]
 mod tables;
 

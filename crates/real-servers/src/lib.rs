@@ -2,10 +2,12 @@
 //! private ports, and gone with their whole tree when they are dropped.
 //!
 //! Where a server is not installed, starting it says so by name ([`Missing`]), and the test that wanted it is skipped. Where an
-//! address is configured (`FIELDWATCH_TEST_POSTGRESQL_URL`, `FIELDWATCH_TEST_RABBITMQ_URL`), the server there is used instead.
+//! address is configured (`FIELDWATCH_TEST_POSTGRESQL_URL`, `FIELDWATCH_TEST_RABBITMQ_URL`), the server there is used instead. Before each of
+//! them a test can put a [`proxy::Proxy`].
 
 pub mod certificates;
 pub mod postgresql;
+pub mod proxy;
 pub mod rabbitmq;
 
 use std::io::Write;

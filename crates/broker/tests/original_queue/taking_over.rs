@@ -1,9 +1,9 @@
 //! One mover at a time, and what happens when it ends in the middle.
 
-use crate::proxy::Proxy;
 use crate::publisher::{Kind, QUEUE, message};
 use crate::support::{bench, said, until};
 use fieldwatch_broker::Original;
+use fieldwatch_real_servers::proxy::Proxy;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_moves_and_the_others_stand_by_until_it_ends() {
@@ -52,10 +52,10 @@ async fn movers_die(kind: Kind, test: &str) {
     let dying = async {
         let mut redelivered = 0;
         for death in 1..=7 {
-            let wire = Proxy::to(bench.broker()).await;
-            let mover = bench.mover_through(Original::Existing, wire.address);
+            let wire = Proxy::before(bench.broker()).await;
+            let mover = bench.mover_through(Original::Existing, wire.address());
             until("it is under way", async || bench.devices.count() >= death * step).await;
-            wire.cut();
+            wire.cut_for_good();
             redelivered += mover.metrics().redelivered.get();
             drop(mover);
         }

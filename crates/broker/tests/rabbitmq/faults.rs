@@ -1,7 +1,8 @@
 //! The broker dies, stops, or is short of room; connections are cut or lead nowhere.
 
-use crate::{proxy::Proxy, support::*};
+use crate::support::*;
 use fieldwatch_broker::{Next, PublishError, RabbitQueue, ReadingQueue};
+use fieldwatch_real_servers::proxy::Proxy;
 use std::time::{Duration, Instant};
 
 /// Longer would mean that nobody is ever answered.
@@ -74,7 +75,7 @@ async fn a_connection_that_swallows_everything_is_noticed_within_ten_seconds() {
     let Some((broker, _guard)) = shared_broker(test).await else { return };
     let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
-    let proxy = Proxy::start(address).await;
+    let proxy = Proxy::before(address).await;
     let store = SharedStore::default();
     let process = Process::start(options(&proxy.url(&url), "a"), &store);
     publish(&process.queue, entries(4, [(0, 1)])).await;
@@ -86,7 +87,7 @@ async fn a_connection_that_swallows_everything_is_noticed_within_ten_seconds() {
     let begun = Instant::now();
     let refused = process.queue.publish(entries(4, [(0, 2)])).await;
     assert!(refused.is_err() && begun.elapsed() < HANGS, "{refused:?} after {:?}", begun.elapsed());
-    proxy.forward();
+    proxy.open();
     publish(&process.queue, entries(4, [(0, 3)])).await;
     wait_for("it is stored", || store.lock().expect("lock").readings["device-0"].ends_with(&[3])).await;
 }
@@ -97,7 +98,7 @@ async fn connections_that_are_cut_lose_and_double_nothing() {
     let Some((broker, _guard)) = shared_broker(test).await else { return };
     let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
-    let mut proxy = Proxy::start(address).await;
+    let proxy = Proxy::before(address).await;
     let store = SharedStore::default();
     let process = Process::start(options(&proxy.url(&url), "a"), &store);
     let publisher = Publishing::start(&process.queue, 20);
@@ -117,7 +118,7 @@ async fn what_was_stored_and_not_acknowledged_is_not_given_again() {
     let Some((broker, _guard)) = shared_broker(test).await else { return };
     let Some(address) = address_behind_proxy(test, broker) else { return };
     let url = broker.url(&broker.create_vhost());
-    let mut proxy = Proxy::start(address).await;
+    let proxy = Proxy::before(address).await;
     let queue = RabbitQueue::open(options(&proxy.url(&url), "a"));
     let mut consumer = queue.consume(&[0, 1, 2, 3], &[]).expect("a consumer");
     publish(&queue, entries(4, [(0, 1)])).await;

@@ -1,15 +1,12 @@
 //! Servers that are killed, frozen or silent while something is stored.
 
-use crate::{
-    proxy::Proxy,
-    support::{Database, Heard, or_skip, server, skipped, stored_events, take_over, until},
-};
+use crate::support::{Database, Heard, or_skip, server, skipped, stored_events, take_over, until};
 use fieldwatch_domain::SHELVES;
 use fieldwatch_event_store::{
     AppendError, Batch, Checkpoint,
     conformance::{Fleet, Place},
 };
-use fieldwatch_real_servers::postgresql::PostgreSql;
+use fieldwatch_real_servers::{postgresql::PostgreSql, proxy::Proxy};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -149,7 +146,7 @@ async fn after_a_frozen_server_the_fate_of_an_append_is_known_by_taking_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_append_whose_answer_was_lost_is_found_or_sent_again_and_stored_once() {
     let database = Database::on(&or_skip!(server()));
-    let (proxy, url) = Proxy::to(&database.url).await;
+    let (proxy, url) = Proxy::before_url(&database.url).await;
     let mut options = database.options();
     (options.url, options.append_deadline) = (url, Duration::from_secs(5));
     let opened = database.open_with(options).await;
@@ -159,6 +156,7 @@ async fn an_append_whose_answer_was_lost_is_found_or_sent_again_and_stored_once(
     opened.store.append(fleet.reading("a", 10, 0).into()).await.expect("append");
     for round in 0..3 {
         proxy.swallow_answers();
+        let silenced = proxy.silenced();
         let reopens = proxy.clone();
         let reopening = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -168,6 +166,7 @@ async fn an_append_whose_answer_was_lost_is_found_or_sent_again_and_stored_once(
         let checkpoints = vec![Checkpoint { partition: 1, progress: [round as u8].into() }];
         let stored = opened.store.append(Batch { entries, checkpoints }).await.expect("found out within the deadline");
         assert_eq!(stored.newest, opened.store.newest());
+        assert!(proxy.silenced() > silenced, "its answer was lost");
         reopening.await.expect("opened again");
     }
     let stored = stored_events(&opened).await;
@@ -179,7 +178,7 @@ async fn an_append_whose_answer_was_lost_is_found_or_sent_again_and_stored_once(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_way_to_the_server_an_append_is_answered_and_nothing_of_it_stored() {
     let database = Database::on(&or_skip!(server()));
-    let (proxy, url) = Proxy::to(&database.url).await;
+    let (proxy, url) = Proxy::before_url(&database.url).await;
     let mut options = database.options();
     (options.url, options.append_deadline) = (url, Duration::from_secs(3));
     let opened = database.open_with(options).await;
