@@ -103,3 +103,30 @@ async fn a_reset_is_refused_while_the_broker_is_used_or_holds_readings() {
     publish(&process.queue, entries(8, [(0, 1)])).await;
     wait_for("it is stored", || others.lock().expect("lock").count() == 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_may_not_read_the_partitions_says_so_until_it_may() {
+    let test = "a_process_that_may_not_read_the_partitions_says_so_until_it_may";
+    let Some((broker, _guard)) = shared_broker(test).await else { return };
+    if !broker.is_ours() {
+        fieldwatch_real_servers::skipped(test, "the permissions of a configured RabbitMQ are left alone");
+        return;
+    }
+    let vhost = broker.create_vhost();
+    let permit = |read: &str| {
+        let user = broker.url(&vhost);
+        let user = user.split_once("://").and_then(|(_, rest)| rest.split_once(':')).expect("a user").0.to_owned();
+        tokio::task::block_in_place(|| broker.control(&["set_permissions", "-p", &vhost, &user, ".*", ".*", read]));
+    };
+    permit(r"^(?!fieldwatch\.readings\.\d).*");
+    let store = SharedStore::default();
+    let process = Process::start(options(&broker.url(&vhost), "a"), &store);
+    wait_for("it is told", || process.queue.health().trouble.is_some_and(|why| why.contains("stand by for partition"))).await;
+    let why = process.queue.health().trouble.expect("trouble");
+    assert!(why.contains("refused"), "the broker's words are told: {why}");
+    permit(".*");
+    // What is owned shows when something comes.
+    publish(&process.queue, entries(4, (0..20).map(|device| (device, 1)))).await;
+    wait_for("it owns all", || process.owned() == 4).await;
+    assert_eq!(process.queue.health().trouble, None);
+}
