@@ -1,14 +1,12 @@
 //! A store that is opened: by a process that is alone, over a way that goes silent, and on a database that cannot hold it.
 
-use crate::{
-    proxy::Proxy,
-    support::{Database, or_skip, server},
-};
+use crate::support::{Database, or_skip, server};
 use fieldwatch_domain::{DeviceNumbers, SHELVES};
 use fieldwatch_event_store::{
     AppendError, PostgresOpenError, PostgresStore, RecoverError, Recovered,
     conformance::{Fleet, Opened, Place},
 };
+use fieldwatch_real_servers::proxy::Proxy;
 use std::{
     sync::{
         Arc,
@@ -55,7 +53,7 @@ async fn restoring_over_a_way_that_goes_silent_fails_and_is_tried_again() {
     opened.store.append(fleet.reading("a", 20, 0).into()).await.expect("append");
     drop(opened);
 
-    let (proxy, url) = Proxy::to(&database.url).await;
+    let (proxy, url) = Proxy::before_url(&database.url).await;
     let mut options = database.options();
     (options.url, options.read_deadline, options.connect_deadline) = (url, Duration::from_secs(1), Duration::from_secs(1));
     let opened = database.open_with(options).await;
