@@ -119,6 +119,9 @@ impl RabbitMq {
     }
 
     /// Kills it and everything it has started, at once.
+    ///
+    /// # Panics
+    /// As all that follows: of a configured one, which is left alone ([`Self::is_ours`]).
     pub fn kill9(&self) {
         self.own().tree().take();
     }
@@ -169,6 +172,7 @@ impl RabbitMq {
     fn own(&self) -> &Own {
         match &self.kind {
             Kind::Own(own) => own,
+            // A test that would kill somebody's broker is wrong, and must not pass.
             Kind::Configured { .. } => panic!("a configured broker is left alone; ask is_ours first"),
         }
     }
