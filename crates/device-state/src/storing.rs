@@ -54,7 +54,7 @@ impl Shard {
         let shared = self.store.shared().is_some();
         match refusal {
             AppendError::Unknown(why) if shared && !self.shares_queue => {
-                return self.find_out(self.partitions_of(&devices, checkpoints), why, backoff).await;
+                return self.find_out(self.partitions_of(&devices, checkpoints), &why, backoff).await;
             }
             AppendError::Fenced { .. } | AppendError::VersionConflict { .. } if shared && !self.shares_queue => {
                 return Err(End::Trouble(format!("another process writes the same devices ({refusal}); this shard stands down")));
@@ -101,13 +101,13 @@ impl Shard {
     ///
     /// # Errors
     /// When the shard is asked to stop meanwhile, or what is stored is damaged.
-    async fn find_out(&mut self, partitions: Vec<u16>, mut why: String, backoff: &mut Backoff) -> Result<DoneWith, End> {
+    async fn find_out(&mut self, partitions: Vec<u16>, why: &str, backoff: &mut Backoff) -> Result<DoneWith, End> {
         let store = self.store.clone();
         let Some(shared) = store.shared() else { return Ok(DoneWith::default()) };
+        warn!(shard = self.index, why, "nobody knows whether the store has taken a batch, so its partitions are taken over anew");
         let mut done_with = DoneWith::default();
         for partition in partitions {
             loop {
-                self.pause(backoff, "nobody knows whether the store has taken a batch", &why).await?;
                 self.let_go(partition);
                 match self.restore_partition(shared, partition).await {
                     Ok(decided) => {
@@ -120,7 +120,9 @@ impl Shard {
                         }
                         break;
                     }
-                    Err(RecoverError::Failed(again)) => why = again,
+                    Err(RecoverError::Failed(why)) => {
+                        self.pause(backoff, "nobody knows whether the store has taken a batch", &why).await?;
+                    }
                     Err(damaged @ RecoverError::Damaged(_)) => return Err(End::Trouble(damaged.to_string())),
                 }
             }
